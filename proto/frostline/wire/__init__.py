@@ -1,0 +1,1 @@
+"""What client and server share beside the generated messages."""

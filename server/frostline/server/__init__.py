@@ -1,0 +1,1 @@
+"""The server: encoders below the frost line, collections and what is trained above it."""

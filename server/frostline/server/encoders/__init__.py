@@ -1,0 +1,1 @@
+"""Frozen encoders: input to embedding."""
