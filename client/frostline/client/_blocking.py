@@ -1,0 +1,75 @@
+"""The blocking transport: an operation on it never waits, it blocks."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import AsyncGenerator, Awaitable, Iterator
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import grpc
+
+from frostline.client import errors
+from frostline.client._channel import Endpoint
+from frostline.client._transport import A, Q, Stream, Transport
+
+if TYPE_CHECKING:
+    from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
+
+T = TypeVar("T")
+
+
+def run(operation: Awaitable[T]) -> T:
+    """Runs an operation over the blocking transport to its end, with or without an event loop around."""
+    try:
+        next(operation.__await__())
+    except StopIteration as end:
+        return cast(T, end.value)
+    raise RuntimeError("an operation waited for something else than the blocking transport")
+
+
+def iterate(answers: AsyncGenerator[T]) -> Iterator[T]:
+    """Runs an operation with many answers, one step each."""
+    try:
+        while True:
+            try:
+                answer = run(anext(answers))
+            except StopAsyncIteration:
+                return
+            yield answer
+    finally:
+        run(answers.aclose())
+
+
+class BlockingTransport(Transport):
+    """Blocks the thread that calls."""
+
+    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float) -> A:
+        """Sends one request and blocks until its answer is there."""
+        try:
+            return rpc(request, timeout=timeout_seconds, metadata=self.endpoint.metadata)
+        except grpc.RpcError as error:
+            raise errors.from_rpc(error, self.endpoint.target, timeout_seconds) from error
+
+    def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
+        """Starts a stream."""
+        return _BlockingStream(rpc, requests, self.endpoint)
+
+    async def sleep(self, seconds: float) -> None:
+        """Blocks."""
+        time.sleep(seconds)
+
+
+class _BlockingStream(Stream[Q, A]):
+    def __init__(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None, endpoint: Endpoint) -> None:
+        self._inbox: queue.SimpleQueue[A | grpc.RpcError | None] = queue.SimpleQueue()
+        super().__init__(rpc, requests, endpoint)
+
+    async def _take(self, timeout_seconds: float) -> A | grpc.RpcError | None:
+        try:
+            return self._inbox.get(timeout=max(timeout_seconds, 0.0))
+        except queue.Empty:
+            raise TimeoutError from None
+
+    def _deliver(self, arrived: A | grpc.RpcError | None) -> None:
+        self._inbox.put(arrived)

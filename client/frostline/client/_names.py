@@ -1,0 +1,48 @@
+"""Enums of the wire by the names that users write and read."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from frostline.client.errors import InvalidInput
+from frostline.v1 import embedding_pb2 as v1
+from frostline.v1 import encoder_service_pb2 as encoders_v1
+
+N = TypeVar("N", bound=int)
+
+DTYPES: Final = {
+    "float32": v1.DTYPE_FLOAT32,
+    "float16": v1.DTYPE_FLOAT16,
+    "int8": v1.DTYPE_INT8,
+    "binary": v1.DTYPE_BINARY,
+}
+TRUNCATES: Final = {"right": v1.TRUNCATE_RIGHT, "left": v1.TRUNCATE_LEFT, "error": v1.TRUNCATE_ERROR}
+METRICS: Final = {"cosine": v1.METRIC_COSINE, "dot": v1.METRIC_DOT, "euclidean": v1.METRIC_EUCLIDEAN}
+POOLINGS: Final = {
+    "none": v1.POOLING_UNSPECIFIED,
+    "mean": v1.POOLING_MEAN,
+    "cls": v1.POOLING_CLS,
+    "last_token": v1.POOLING_LAST_TOKEN,
+}
+MODALITIES: Final = {"text": encoders_v1.MODALITY_TEXT, "image": encoders_v1.MODALITY_IMAGE}
+STATES: Final = {
+    "receiving": encoders_v1.AddEncoderResponse.STATE_RECEIVING,
+    "building": encoders_v1.AddEncoderResponse.STATE_BUILDING,
+    "verifying": encoders_v1.AddEncoderResponse.STATE_VERIFYING,
+    "ready": encoders_v1.AddEncoderResponse.STATE_READY,
+}
+
+
+def number_of(names: Mapping[str, N], name: str, what: str) -> N:
+    """The number of a name.
+
+    Raises:
+        InvalidInput: there is no such name.
+    """
+    if name not in names:
+        raise InvalidInput(f"{what} {name!r} is unknown; it is one of {', '.join(names)}")
+    return names[name]
+
+
+def name_of(names: Mapping[str, int], number: int) -> str:
+    """The name of a number; the number itself where this client is older than its server."""
+    return next((name for name, known in names.items() if known == number), str(number))

@@ -1,0 +1,191 @@
+"""Plain types to messages. What a message cannot hold is refused here, by name."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.client import types
+from frostline.client._names import DTYPES, POOLINGS, TRUNCATES, number_of
+from frostline.client.errors import InvalidInput
+from frostline.v1 import collection_service_pb2 as collections_v1
+from frostline.v1 import embedding_pb2 as v1
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def not_alone(items: object) -> None:
+    """Refuses a single input where a list is expected; a str would otherwise be read letter by letter.
+
+    Raises:
+        InvalidInput: `items` is a single input.
+    """
+    if isinstance(items, (str, bytes, Path)):
+        raise InvalidInput(f"one {type(items).__name__} was passed where several inputs are expected; pass a list")
+
+
+def embed_options(
+    prompt: str | None,
+    prefix: str | None,
+    dimensions: int,
+    normalize: bool | None,
+    dtype: str,
+    truncate: str,
+    layer: str,
+) -> v1.EmbedOptions:
+    """Options of an embedding, as `Client.embed` takes them.
+
+    Raises:
+        InvalidInput: an unknown name, or a prompt and a prefix.
+    """
+    if prompt is not None and prefix is not None:
+        raise InvalidInput(f"prompt {prompt!r} and prefix {prefix!r} exclude each other; give one of them")
+    named = v1.Prompt(name=prompt) if prompt is not None else None
+    return v1.EmbedOptions(
+        prompt=literal(prefix) or named,
+        dimensions=dimensions,
+        normalize=normalize,
+        dtype=number_of(DTYPES, dtype, "dtype"),
+        truncate=number_of(TRUNCATES, truncate, "truncate"),
+        layer=layer,
+    )
+
+
+def literal(prefix: str | None) -> v1.Prompt | None:
+    """A prompt given word for word; none where it is None."""
+    return None if prefix is None else v1.Prompt(literal=_unicode(prefix))
+
+
+def vector_bytes(vector: types.Floats) -> bytes:
+    """Little-endian float32 bytes of one vector.
+
+    Raises:
+        InvalidInput: it is no vector of numbers.
+    """
+    if not isinstance(cast(object, vector), np.ndarray):
+        raise InvalidInput(f"a vector must be a numpy array, not a {type(vector).__name__}")
+    if vector.ndim != 1 or not np.issubdtype(vector.dtype, np.number):
+        raise InvalidInput(f"a vector of shape (d,) is needed, not {vector.dtype} of shape {vector.shape}")
+    return vector.astype("<f4").tobytes()
+
+
+def matrix(vectors: types.Floats | types.Embeddings) -> tuple[NDArray[np.float32], types.EmbeddingSpace | None]:
+    """The rows of an array or of embeddings, and their space where it is known.
+
+    Raises:
+        InvalidInput: they are no rows of numbers, or some embeddings failed.
+    """
+    if isinstance(vectors, types.Embeddings):
+        if vectors.errors:
+            raise InvalidInput(f"embeddings {sorted(vectors.errors)[:10]} failed; leave them out")
+        return vectors.vectors, vectors.space
+    if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.number):
+        raise InvalidInput(f"vectors of shape (n, d) are needed, not {vectors.dtype} of shape {vectors.shape}")
+    return vectors.astype(np.float32, copy=False), None
+
+
+def image_bytes(image: bytes | Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        InvalidInput: it cannot be read.
+    """
+    if isinstance(image, bytes):
+        return image
+    try:
+        return image.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot read image {image}: {error.strerror}") from error
+
+
+def input_message(content: types.Input) -> v1.Input:
+    """One input of an embedding.
+
+    Raises:
+        InvalidInput: it is of no known kind, cannot be read, or is no Unicode.
+    """
+    if isinstance(content, str):
+        return v1.Input(text=_unicode(content))
+    if isinstance(content, (bytes, Path)):
+        return v1.Input(image=image_bytes(content))
+    if isinstance(cast(object, content), np.ndarray):
+        return v1.Input(vector=v1.Vector(data=vector_bytes(content)))
+    kind = type(content).__name__
+    raise InvalidInput(f"cannot embed a {kind}; pass a list of str, bytes or pathlib.Path of images, or float arrays")
+
+
+def query_message(query: types.Query) -> collections_v1.Query:
+    """One query of a search.
+
+    Raises:
+        InvalidInput: as `input_message`.
+    """
+    if isinstance(query, types.RecordId):
+        return collections_v1.Query(record_id=_unicode(query.id))
+    content = input_message(query)
+    kind = content.WhichOneof("kind")
+    if kind == "text":
+        return collections_v1.Query(text=content.text)
+    if kind == "image":
+        return collections_v1.Query(image=content.image)
+    return collections_v1.Query(vector=content.vector)
+
+
+def record_message(record: types.Record) -> collections_v1.Record:
+    """A record as it is written.
+
+    Raises:
+        InvalidInput: names the record and what is wrong with it.
+    """
+    try:
+        message = collections_v1.Record(id=_unicode(record.id), payload=payload_bytes(record.payload))
+        if record.text is not None and record.image is not None:
+            raise InvalidInput("it has a text and an image; give one of them")
+        if record.text is not None:
+            message.text = _unicode(record.text)
+        if record.image is not None:
+            message.image = image_bytes(record.image)
+        if record.vector is not None:
+            message.vector.data = vector_bytes(record.vector)
+            if record.space is not None:
+                message.vector.space.CopyFrom(space_message(record.space))
+    except InvalidInput as error:
+        raise InvalidInput(f"record {record.id!r}: {error}") from error
+    return message
+
+
+def payload_bytes(payload: Mapping[str, Any]) -> bytes:
+    """A payload as JSON.
+
+    Raises:
+        InvalidInput: JSON cannot hold it.
+    """
+    try:
+        return _JSON.encode(dict(payload)).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"payload is no JSON object: {error}") from error
+
+
+def space_message(space: types.EmbeddingSpace) -> v1.EmbeddingSpace:
+    """A space on the wire."""
+    return v1.EmbeddingSpace(
+        fingerprint=space.fingerprint,
+        layer=space.layer,
+        pooling=number_of(POOLINGS, space.pooling, "pooling"),
+        dimensions=space.dimensions,
+        normalize=space.normalize,
+    )
+
+
+def _unicode(text: str) -> str:
+    if not isinstance(cast(object, text), str):
+        raise InvalidInput(f"{text!r} is no str")
+    # Text from files may hold lone surrogates, which UTF-8 cannot; protobuf's own error does not say which text.
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"text {text[:40]!r} is no Unicode: {error.reason} at {error.start}") from error
+    return text

@@ -1,0 +1,125 @@
+"""What operations need of the outside world: calls, streams, sleep.
+
+Operations are written once, as coroutines over a transport. On the asyncio transport they wait; on the blocking one
+nothing ever waits, so that one step runs a whole operation (`_blocking.run`). Both use gRPC's threaded channel, since
+grpc.aio (1.85) reports "Internal error from Core" instead of the server's status when a stream breaks while it is
+written to.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import grpc
+
+from frostline.client import errors
+from frostline.client._channel import Endpoint
+from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
+from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
+
+if TYPE_CHECKING:
+    from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class Transport(ABC):
+    """Carries calls to one server; safe to use from several threads.
+
+    Args:
+        endpoint: the server.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._channel = endpoint.channel()
+        self.encoders = EncoderServiceStub(self._channel)
+        self.collections = CollectionServiceStub(self._channel)
+
+    @abstractmethod
+    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float) -> A:
+        """Sends one request and waits for its answer.
+
+        Raises:
+            FrostlineError: the call failed, or no answer came in time.
+        """
+
+    @abstractmethod
+    def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
+        """Starts a stream, fed by `send`, or by `requests` as fast as the server takes them."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+
+    def close(self) -> None:
+        """Closes the connection; calls under way fail."""
+        self._channel.close()
+
+
+class Stream(ABC, Generic[Q, A]):
+    """One call with many requests and many answers.
+
+    Two threads serve it: one of gRPC sends, and one of ours receives, since gRPC's own waiting for an answer knows no
+    time limit. So writing and reading never wait for each other.
+
+    Args:
+        rpc: the call.
+        requests: feeds it; `send` does where None.
+        endpoint: the server.
+    """
+
+    def __init__(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None, endpoint: Endpoint) -> None:
+        self._target = endpoint.target
+        self._outbox: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
+        self._call = rpc(iter(self._outbox.get, None) if requests is None else requests, metadata=endpoint.metadata)
+        threading.Thread(target=self._read, name="frostline-stream", daemon=True).start()
+
+    def send(self, request: Q) -> None:
+        """Queues a request; never waits."""
+        self._outbox.put(request)
+
+    def end(self) -> None:
+        """Says that no request follows."""
+        self._outbox.put(None)
+
+    def close(self) -> None:
+        """Gives up what is left of the call; both threads end."""
+        self._call.cancel()
+        self._outbox.put(None)
+
+    async def receive(self, timeout_seconds: float) -> A | None:
+        """Waits for the next answer; None where the server has ended the stream.
+
+        Raises:
+            FrostlineError: the stream broke, or no answer came in time.
+        """
+        try:
+            arrived = await self._take(timeout_seconds)
+        except TimeoutError:
+            raise errors.late(self._target, timeout_seconds) from None
+        if isinstance(arrived, grpc.RpcError):
+            raise errors.from_rpc(arrived, self._target, timeout_seconds) from arrived
+        return arrived
+
+    @abstractmethod
+    async def _take(self, timeout_seconds: float) -> A | grpc.RpcError | None:
+        """Waits for what `_deliver` was given next; raises TimeoutError."""
+
+    @abstractmethod
+    def _deliver(self, arrived: A | grpc.RpcError | None) -> None:
+        """Takes what has arrived from the thread that reads."""
+
+    def _read(self) -> None:
+        try:
+            for answer in self._call:
+                self._deliver(answer)
+        except grpc.RpcError as error:
+            self._deliver(error)
+        else:
+            self._deliver(None)

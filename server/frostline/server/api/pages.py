@@ -1,0 +1,62 @@
+"""Page tokens: opaque to callers, good only for the request they were given for."""
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Any
+
+from google.protobuf.message import Message
+
+from frostline.server.errors import InvalidInput
+
+DEFAULT_SIZE = 100
+LARGEST = 1000
+
+
+class Page:
+    """What a list request asks for.
+
+    Args:
+        request: a request with `page_size` and `page_token`.
+        start: where the first page begins.
+
+    Attributes:
+        size: the most items to return.
+        start: the position this page begins at.
+
+    Raises:
+        InvalidInput: the size is out of range, or the token belongs to another request.
+    """
+
+    def __init__(self, request: Message, start: int | str) -> None:
+        asked: Any = request
+        if not 0 <= asked.page_size <= LARGEST:
+            raise InvalidInput(
+                f"page_size {asked.page_size} is out of range; ask for 1 to {LARGEST}, or 0 for {DEFAULT_SIZE}"
+            )
+        self.size: int = asked.page_size or DEFAULT_SIZE
+        self._digest = _digest(request)
+        self.start = self._open(asked.page_token, type(start)) if asked.page_token else start
+
+    def token(self, position: int | str) -> str:
+        """A token for the page that begins at a position."""
+        return base64.urlsafe_b64encode(json.dumps([position, self._digest]).encode()).decode()
+
+    def _open(self, token: str, kind: type[int] | type[str]) -> int | str:
+        try:
+            position, digest = json.loads(base64.urlsafe_b64decode(token.encode()))
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise InvalidInput("page_token is not one of this server's; start again without it") from error
+        if digest != self._digest or not isinstance(position, kind):
+            raise InvalidInput("page_token belongs to another request; repeat the parameters it was given for")
+        return position
+
+
+def _digest(request: Message) -> str:
+    parameters = type(request)()
+    parameters.CopyFrom(request)
+    parameters.ClearField("page_size")
+    parameters.ClearField("page_token")
+    content = parameters.DESCRIPTOR.full_name.encode() + parameters.SerializeToString(deterministic=True)
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,144 @@
+"""The gRPC server around the services: ports, limits, health, reflection."""
+
+import asyncio
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from frostline.server.api.additions import Additions
+from frostline.server.api.calls import CallInterceptor
+from frostline.server.api.collection_service import CollectionService
+from frostline.server.api.encoder_service import EncoderService
+from frostline.server.api.inputs import CollectionInputs
+from frostline.server.api.records import RecordWriter
+from frostline.server.api.searches import Searches
+from frostline.server.batching.batcher import Batcher
+from frostline.server.collections.catalogue import Catalogue
+from frostline.server.encoders.registry import Registry
+from frostline.server.errors import InvalidInput
+from frostline.server.security.administrators import Administrators
+from frostline.server.security.certificates import Certificate
+from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
+from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
+
+SERVICES = ("frostline.v1.EncoderService", "frostline.v1.CollectionService")
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the services speak to.
+
+    Attributes:
+        registry: the encoders.
+        catalogue: the collections.
+        batcher: runs encoders.
+        additions: adds encoders.
+        administrators: who may add, verify and delete encoders.
+    """
+
+    registry: Registry
+    catalogue: Catalogue
+    batcher: Batcher
+    additions: Additions
+    administrators: Administrators
+
+
+class GrpcServer:
+    """Serves over gRPC. Belongs to the event loop it is made in.
+
+    Args:
+        rooms: what the services speak to.
+        max_message_bytes: largest request and answer.
+    """
+
+    def __init__(self, rooms: Rooms, max_message_bytes: int) -> None:
+        self._calls = CallInterceptor(max_message_bytes)
+        self._closing = asyncio.Event()
+        self._health = health.HealthServicer()
+        # Messages up to twice the limit are still read, so that the answer can say which setting they are above.
+        self._server = grpc.aio.server(
+            interceptors=(self._calls,),
+            options=(
+                ("grpc.max_receive_message_length", 2 * max_message_bytes - 1),
+                ("grpc.max_send_message_length", -1),  # answers are checked before they are sent
+                ("grpc.so_reuseport", 0),  # else a second server would take half of the first one's calls
+            ),
+        )
+        self._add_services(rooms)
+
+    async def start(self, host: str, port: int, certificate: Certificate | None = None) -> int:
+        """Listens; the services are not healthy before `ready`.
+
+        Args:
+            host: address to listen on.
+            port: port to listen on; 0 takes a free one.
+            certificate: for TLS; None for none.
+
+        Returns:
+            The port.
+
+        Raises:
+            InvalidInput: the address cannot be listened on.
+        """
+        for service in ("", *SERVICES):
+            await self._health.set(service, _NOT_SERVING)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            if certificate:
+                credentials = grpc.ssl_server_credentials([(certificate.key, certificate.chain)])
+                taken = self._server.add_secure_port(address, credentials)
+            else:
+                taken = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise InvalidInput(
+                f"cannot listen on {address}: the port is taken or the host is not this machine's"
+            ) from error
+        await self._server.start()
+        return taken
+
+    async def ready(self) -> None:
+        """Says that the services are healthy."""
+        for service in ("", *SERVICES):
+            await self._health.set(service, _SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no more calls and finishes those under way.
+
+        Args:
+            grace_seconds: how long it waits for them; what is not done then is broken off.
+        """
+        await self._health.enter_graceful_shutdown()
+        self._closing.set()
+        stopping = asyncio.ensure_future(self._server.stop(grace_seconds))
+        idle = asyncio.ensure_future(self._calls.idle())
+        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        await self._server.stop(None)  # health watches and the like never end by themselves
+        await stopping
+
+    def _add_services(self, rooms: Rooms) -> None:
+        encoders_in_use = asyncio.Lock()
+        inputs = CollectionInputs(rooms.registry, rooms.batcher)
+        encoder_service = EncoderService(
+            rooms.registry,
+            rooms.catalogue,
+            rooms.batcher,
+            rooms.additions,
+            rooms.administrators,
+            encoders_in_use,
+            self._closing,
+        )
+        collection_service = CollectionService(
+            rooms.registry, rooms.catalogue, RecordWriter(inputs), Searches(inputs), encoders_in_use, self._closing
+        )
+        add_EncoderServiceServicer_to_server(encoder_service, self._server)
+        add_CollectionServiceServicer_to_server(collection_service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)

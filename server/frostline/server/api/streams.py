@@ -1,0 +1,99 @@
+"""Streams of batches: several in work at once, answered in order."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from frostline.server.errors import ShuttingDown
+
+WINDOW = 4
+"""Requests of one stream in work at once; the sender is held back beyond that."""
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class Turn:
+    """Keeps in order what must be: a request's turn comes once those before it are over.
+
+    Where one fails its turn is never over, so nothing after it happens.
+    """
+
+    def __init__(self, before: asyncio.Event, over: asyncio.Event) -> None:
+        self._before = before
+        self._over = over
+
+    async def come(self) -> None:
+        """Waits for the turns before."""
+        await self._before.wait()
+
+    def over(self) -> None:
+        """Lets the next have its turn."""
+        self._over.set()
+
+
+async def pipelined(
+    requests: AsyncIterator[Q], answer: Callable[[Q, Turn], Awaitable[A]], closing: asyncio.Event
+) -> AsyncGenerator[A]:
+    """Answers the requests of a stream.
+
+    Args:
+        requests: what the client sends.
+        answer: works on one request; takes its turn around what must happen in order.
+        closing: set when the server stops: what was read is answered, nothing more is read.
+
+    Yields:
+        The answers in the order of the requests.
+
+    Raises:
+        ShuttingDown: the server stops; all that was read is answered.
+    """
+    tasks: asyncio.Queue[asyncio.Task[A] | None] = asyncio.Queue(WINDOW - 2)  # one is awaited, one waits for the queue
+    started: set[asyncio.Task[A]] = set()
+    reader = asyncio.create_task(_read(requests, answer, closing, tasks, started))
+    try:
+        while task := await tasks.get():
+            yield await task
+        await reader
+    finally:
+        for each in (reader, *started):
+            each.cancel()
+
+
+async def _read(
+    requests: AsyncIterator[Q],
+    answer: Callable[[Q, Turn], Awaitable[A]],
+    closing: asyncio.Event,
+    tasks: "asyncio.Queue[asyncio.Task[A] | None]",
+    started: "set[asyncio.Task[A]]",
+) -> None:
+    before = asyncio.Event()
+    before.set()
+    try:
+        async for request in _until(requests, closing):
+            over = asyncio.Event()
+            task = asyncio.ensure_future(answer(request, Turn(before, over)))
+            started.add(task)
+            task.add_done_callback(started.discard)
+            await tasks.put(task)
+            before = over
+    finally:
+        await tasks.put(None)
+
+
+async def _until(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGenerator[Q]:
+    closed = asyncio.create_task(closing.wait())
+    try:
+        while True:
+            reading = asyncio.ensure_future(anext(requests))
+            await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                reading.cancel()
+                raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
+            try:
+                request = reading.result()
+            except StopAsyncIteration:
+                return
+            yield request
+    finally:
+        closed.cancel()

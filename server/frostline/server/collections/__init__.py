@@ -1,0 +1,1 @@
+"""Durable, searchable sets of records."""

@@ -1,0 +1,196 @@
+"""The SQLite file of a collection: its schema, its connections, and what its errors mean.
+
+    records    one row a record; internal ids ascend and are never used again
+    vectors    one row a record and vector name: float32, little-endian
+    requests   answers to requests with an id, so that a repeated one is answered and not run again
+    meta       one row: the configuration and the number of the last commit
+
+Each write takes the next sequence. Whatever is derived from this file carries the sequence it was derived at.
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+from frostline.server.errors import DataDamaged, FrostlineError, ShuttingDown, StorageFull
+
+FILE_NAME = "records.sqlite"
+SCHEMA_VERSION = 1
+
+SCHEMA = f"""
+CREATE TABLE records (
+    internal_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    sequence INTEGER NOT NULL,
+    crc INTEGER NOT NULL,          -- of internal_id, id, sequence, payload
+    content_crc INTEGER NOT NULL,  -- of internal_id, text, image
+    payload TEXT NOT NULL,
+    text TEXT,
+    image BLOB
+) STRICT;
+CREATE TABLE vectors (
+    internal_id INTEGER NOT NULL,
+    vector_name TEXT NOT NULL,
+    crc INTEGER NOT NULL,          -- of internal_id, the record's id, vector_name, vector
+    vector BLOB NOT NULL,
+    PRIMARY KEY (internal_id, vector_name)
+) STRICT;
+CREATE TABLE requests (
+    sequence INTEGER PRIMARY KEY,
+    request_id TEXT NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
+    count INTEGER NOT NULL
+) STRICT;
+CREATE TABLE meta (
+    row INTEGER PRIMARY KEY CHECK (row = 1),
+    config TEXT NOT NULL,
+    sequence INTEGER NOT NULL
+) STRICT;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+WRITER_PRAGMAS = (
+    "PRAGMA synchronous = FULL",  # in WAL mode: one sync for each COMMIT, before it returns
+    "PRAGMA cache_size = -16000",  # 16 MB: the inner pages of the index over ids
+)
+PAGE_SIZE = 8192
+"""Five vectors of 384 dimensions a page; two would leave a quarter of SQLite's usual 4096 bytes unused."""
+
+_DISK_FULL = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,  # over quota, or past the largest file allowed
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+
+
+def create(path: Path, config: str) -> None:
+    """Makes the file of an empty collection; it is on disk when this returns.
+
+    Raises:
+        StorageFull: the disk has no room.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(f"BEGIN; {SCHEMA}")
+            connection.execute("INSERT INTO meta VALUES (1, ?, 0)", (config,))
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens the file for reading and writing.
+
+    Texts come back as bytes: a damaged one must not fail the row beside it.
+
+    Raises:
+        DataDamaged: the file is missing, no collection, damaged, or of a newer Frostline.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+        )
+        connection.text_factory = bytes
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise DataDamaged(
+            f"{path} has schema {version}, this Frostline reads {SCHEMA_VERSION}; "
+            "run the Frostline that wrote it, or restore the file from a backup"
+        )
+    return connection
+
+
+def explained(error: sqlite3.Error, path: Path) -> Exception:
+    """What an error of SQLite means to the caller.
+
+    Args:
+        error: as SQLite raised it.
+        path: the file.
+
+    Returns:
+        StorageFull or DataDamaged where it is one of those, else the error itself.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code in _DISK_FULL:
+        return StorageFull(f"the disk has no room for {path} ({error}); free some space, then write again")
+    if code & 0xFF in _DAMAGED:
+        return DataDamaged(
+            f"{path} is damaged, missing or unreadable ({error}); stop the server, restore the file from a backup "
+            f"or rescue what it holds with `sqlite3 {path} .recover`, and start again"
+        )
+    return error
+
+
+class Readers:
+    """Connections for reading, one for each thread that reads at the same time.
+
+    Args:
+        path: the file.
+        closed: what a read is refused with after `close`.
+    """
+
+    def __init__(self, path: Path, closed: str) -> None:
+        self._path = path
+        self._closed_message = closed
+        self._changed = threading.Condition()
+        self._idle: list[sqlite3.Connection] = []
+        self._busy = 0
+        self._closed = False
+
+    @contextlib.contextmanager
+    def connection(self) -> Generator[sqlite3.Connection]:
+        """Lends a connection, outside of any transaction before and after.
+
+        Raises:
+            ShuttingDown: closed.
+            DataDamaged: the file is damaged.
+        """
+        connection = self._borrow()
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise explained(error, self._path) from error
+        finally:
+            self._give_back(connection)
+
+    def close(self) -> None:
+        """Waits for those who read and refuses who comes later."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: self._busy == 0)
+            while self._idle:
+                self._idle.pop().close()
+
+    def _borrow(self) -> sqlite3.Connection:
+        with self._changed:
+            if self._closed:
+                raise ShuttingDown(self._closed_message)
+            self._busy += 1
+            if self._idle:
+                return self._idle.pop()
+        try:
+            connection = connect(self._path)
+            connection.execute("PRAGMA query_only = ON")
+        except (FrostlineError, sqlite3.Error):
+            self._give_back(None)
+            raise
+        return connection
+
+    def _give_back(self, connection: sqlite3.Connection | None) -> None:
+        with self._changed:
+            self._busy -= 1
+            if connection is not None:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle.append(connection)
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""ONNX graphs built straight from checkpoint weights."""

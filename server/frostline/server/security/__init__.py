@@ -1,0 +1,1 @@
+"""Who may do what, and how connections are kept private."""

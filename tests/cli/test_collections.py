@@ -1,0 +1,59 @@
+def test_list_shows_each_collection(frostline, answer):
+    shown = frostline("collections", "list")
+    assert shown.exit_code == 0
+    assert shown.stdout.split()[:3] == ["NAME", "RECORDS", "ENCODER"]
+    assert "animals" in shown.stdout
+    assert [found["record_count"] for found in answer("collections", "list") if found["name"] == "animals"] == [4]
+
+
+def test_show_tells_what_is_fixed(frostline, answer):
+    told = answer("collections", "show", "animals")
+    assert told["space"]["dimensions"] == 32
+    assert told["create_time"].endswith("+00:00")
+    shown = frostline("collections", "show", "animals").stdout
+    assert "Pets and things" in shown
+    assert "tiny" in shown
+
+
+def test_create_passes_every_option_on(answer):
+    told = answer(
+        "collections", "create", "made", "--encoder", "tiny", "--dimensions", "8", "--metric", "dot",
+        "--layer", "embeddings", "--no-normalize", "--document-prompt", "d: ", "--query-prompt", "q: ",
+        "--description", "all set", "--no-keep-content",
+    )  # fmt: skip
+    assert told["space"] | {"fingerprint": ""} == {
+        "fingerprint": "",
+        "layer": "embeddings",
+        "pooling": "mean",
+        "dimensions": 8,
+        "normalize": False,
+    }
+    kept = ("encoder", "metric", "document_prompt", "query_prompt", "description", "keep_content")
+    assert [told[name] for name in kept] == ["tiny", "dot", "d: ", "q: ", "all set", False]
+    assert answer("collections", "delete", "made", "--yes") == {"deleted": "made"}
+
+
+def test_create_of_plain_vectors(answer):
+    assert answer("collections", "create", "vectors", "--dimensions", "3")["encoder"] == ""
+    answer("collections", "delete", "vectors", "--yes")
+
+
+def test_create_refuses_a_name_that_is_taken(refusal):
+    assert "animals" in refusal("collections", "create", "animals", "--encoder", "tiny")
+
+
+def test_delete_without_a_terminal_needs_yes(refusal, answer):
+    said = refusal("collections", "delete", "animals")
+    assert "4 records" in said
+    assert "--yes" in said
+    assert answer("collections", "show", "animals")["record_count"] == 4
+
+
+def test_delete_asks_at_a_terminal_and_takes_no_for_an_answer(frostline, answer, monkeypatch):
+    monkeypatch.setattr("typer.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    answer("collections", "create", "asked", "--dimensions", "3")
+    refused = frostline("collections", "delete", "asked", input="n\n")
+    assert refused.exit_code == 1
+    assert answer("collections", "show", "asked")["name"] == "asked"
+    assert frostline("collections", "delete", "asked", input="y\n").exit_code == 0
+    assert "asked" not in [found["name"] for found in answer("collections", "list")]

@@ -1,0 +1,44 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import grpc
+import pytest
+
+from fake_server import fake_server
+from frostline.client import AsyncClient, Client, Retry, Unavailable
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> tuple[Path, Path]:
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    key, pem = folder / "key.pem", folder / "certificate.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command.split(), *names, "-keyout", key, "-out", pem], check=True, capture_output=True)
+    return key, pem
+
+
+@pytest.fixture
+def secure(certificate):
+    key, pem = certificate
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), pem.read_bytes())])
+    with fake_server(credentials=credentials) as fake:
+        yield fake
+
+
+async def test_a_server_with_a_certificate_is_reached(secure, certificate):
+    with Client(secure.target, ca_certificate=certificate[1]) as client:
+        assert client.list_encoders()
+    async with AsyncClient(secure.target, ca_certificate=str(certificate[1]), token="t") as client:
+        assert await client.list_encoders()
+    assert secure.metadata[-1]["authorization"] == "Bearer t"
+
+
+@pytest.mark.parametrize("options", [{}, {"tls": True}])
+def test_a_server_that_cannot_prove_its_name_is_not_trusted(secure, options):
+    with Client(secure.target, retry=Retry(attempts=1), **options) as client, pytest.raises(Unavailable):
+        client.list_encoders(timeout_seconds=5)
+    assert secure.metadata == []

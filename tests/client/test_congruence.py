@@ -1,0 +1,164 @@
+"""The same steps through both doors give the same results."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fake_server import Code, FakeServer, fails, fake_server
+from frostline.client import AsyncClient, Client, FrostlineError, Record, RecordId, Retry
+from frostline.wire.reasons import Reason
+
+QUICK = Retry(initial_seconds=0.001, maximum_seconds=0.002)
+NOTES = [Record(str(i), text=f"note {i}", payload={"i": i, "ü": "ß"}) for i in range(5)]
+CREATED = ("create_collection", ("notes",), {"encoder": "tiny", "document_prompt": "", "query_prompt": "q: "})
+WRITTEN = ("upsert", ("notes", NOTES), {"batch_size": 2})
+EYE = np.eye(4, dtype=np.float32)
+GONE = fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)
+FULL = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED)
+SOON = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED, hint=0.001)
+
+Step = tuple[str, tuple[Any, ...], dict[str, Any]]
+SCENARIOS: dict[str, list[Step]] = {
+    "embed": [("embed", (["a", "bad", "b c"], "tiny"), {"prompt": "query"})],
+    "embed in batches": [("embed", ([*"abcdefghij", "bad"], "tiny"), {"batch_size": 2, "dtype": "int8"})],
+    "embed vectors": [("embed", (EYE, "tiny"), {"batch_size": 3, "dtype": "binary"})],
+    "embed nothing": [("embed", ([], "tiny"), {})],
+    "embed a single text": [("embed", ("text", "tiny"), {})],
+    "embed a number": [("embed", (["text", 7], "tiny"), {})],
+    "embed with an unknown dtype": [("embed", (["text"], "tiny"), {"dtype": "float8"})],
+    "embed by an unknown encoder": [("embed", (["text"], "large"), {})],
+    "encoders": [
+        ("list_encoders", (), {}),
+        ("get_encoder", ("tiny",), {}),
+        ("get_encoder", ("large",), {}),
+        ("verify_encoder", ("tiny",), {}),
+        ("delete_encoder", ("tiny",), {}),
+    ],
+    "add an encoder from the hub": [("add_encoder", ("new",), {"hub": "org/name"}), ("list_encoders", (), {})],
+    "add an encoder that exists": [("add_encoder", ("tiny",), {"hub": "org/name"})],
+    "add an encoder from nowhere": [("add_encoder", ("new",), {})],
+    "collections": [
+        CREATED,
+        ("create_collection", ("plain",), {"dimensions": 4, "metric": "dot", "keep_content": False}),
+        ("create_collection", ("other",), {"dimensions": 4, "normalize": True}),
+        ("list_collections", (), {}),
+        ("update_collection", ("notes",), {"query_prompt": ""}),
+        ("update_collection", ("notes",), {"description": "mine"}),
+        ("get_collection", ("notes",), {}),
+        ("delete_collection", ("notes",), {}),
+        ("get_collection", ("notes",), {}),
+    ],
+    "records": [
+        CREATED,
+        WRITTEN,
+        ("count", ("notes",), {}),
+        ("get", ("notes", ["3", "none", "1"]), {"include_vectors": True, "include_content": True}),
+        ("list_records", ("notes",), {"include_vectors": True}),
+        ("delete", ("notes", ["1", "none"]), {}),
+        ("count", ("notes",), {}),
+    ],
+    "refused records": [
+        CREATED,
+        ("upsert", ("notes", [Record("a", text="bad"), *NOTES, Record("z", text="bad")]), {"batch_size": 3}),
+        ("upsert", ("notes", [Record("a", payload={"x": float("nan")})]), {}),
+        ("upsert", ("unknown", NOTES), {}),
+        ("upsert", ("unknown", NOTES), {"batch_size": 1}),
+    ],
+    "batches": [
+        CREATED,
+        ("upsert_batches", ("notes", [NOTES[:2], [], [*NOTES[2:], Record("b", text="bad")]]), {}),
+    ],
+    "vectors": [
+        CREATED,
+        ("upsert_vectors", ("notes", [*"abcd"], EYE, [{"n": n} for n in range(4)]), {"batch_size": 3}),
+        ("upsert_vectors", ("notes", [*"abc"], EYE), {}),
+        ("search", ("notes", EYE[2]), {"limit": 2}),
+    ],
+    "search": [
+        CREATED,
+        WRITTEN,
+        ("search", ("notes", "note 3"), {"limit": 3}),
+        ("search", ("notes", RecordId("3")), {"include_payloads": False}),
+        ("search", ("notes", "bad"), {}),
+        ("search", ("notes", "x"), {"limit": 0}),
+        ("search_batch", ("notes", ["note 1", "bad", EYE[0], RecordId("2")]), {"limit": 2}),
+        ("search_batch", ("notes", EYE), {"limit": 1}),
+        ("search_batch", ("notes", []), {}),
+    ],
+}
+FAULTS = {
+    "nothing": {},
+    "a call refused once": {"Embed": [GONE], "UpsertRecords": [GONE], "SearchRecords": [GONE], "ListRecords": [GONE]},
+    "overload with a hint": {"Embed": [SOON], "CreateCollection": [SOON, SOON], "EmbedStream": [SOON]},
+    "overload without a hint": {"Embed": [FULL], "EmbedStream": [FULL], "StreamUpsertRecords": [FULL]},
+    "no server for long": {"Embed": [GONE] * 9, "EmbedStream": [GONE] * 9, "StreamUpsertRecords": [GONE] * 9},
+}
+BREAKS = {"EmbedStream": [1, 0, 2], "StreamUpsertRecords": [1, 0, 2]}
+
+
+def plain(result: Any) -> Any:
+    if isinstance(result, Exception):
+        assert isinstance(result, FrostlineError), repr(result)
+        return type(result).__name__, str(result), result.reason, result.code, result.retry_after_seconds
+    if isinstance(result, np.ndarray):
+        return result.shape, result.dtype.name, result.tolist()
+    if is_dataclass(result):
+        return type(result).__name__, {f.name: plain(getattr(result, f.name)) for f in fields(result)}
+    if isinstance(result, dict):
+        return {key: plain(value) for key, value in result.items()}
+    if isinstance(result, (list, tuple)):
+        return [plain(value) for value in result]
+    return result
+
+
+def blocking(fake: FakeServer, steps: list[Step]) -> list[Any]:
+    results = []
+    with Client(fake.target, retry=QUICK) as client:
+        for method, args, kwargs in steps:
+            try:
+                result = getattr(client, method)(*args, **kwargs)
+                results.append(plain(list(result) if isinstance(result, Iterator) else result))
+            except Exception as error:
+                results.append(plain(error))
+    return results
+
+
+async def asynchronous(fake: FakeServer, steps: list[Step]) -> list[Any]:
+    results = []
+    async with AsyncClient(fake.target, retry=QUICK) as client:
+        for method, args, kwargs in steps:
+            try:
+                result = getattr(client, method)(*args, **kwargs)
+                if isinstance(result, AsyncIterator):
+                    results.append(plain([item async for item in result]))
+                else:
+                    results.append(plain(await result))
+            except Exception as error:
+                results.append(plain(error))
+    return results
+
+
+@pytest.mark.parametrize("breaks", [{}, BREAKS], ids=["unbroken", "broken streams"])
+@pytest.mark.parametrize("faults", FAULTS)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_both_doors_give_the_same_results(name, faults, breaks):
+    seen = []
+    for door in (blocking, asynchronous):
+        with fake_server() as fake:
+            for method, script in FAULTS[faults].items():
+                fake.faults[method].extend(script)
+            for method, script in breaks.items():
+                fake.breaks[method].extend(script)
+            results = door(fake, SCENARIOS[name])
+            results = await results if door is asynchronous else results
+            seen.append(repr(results).replace(fake.target, "TARGET"))
+            seen.append(repr([sorted(ids) for ids in fake.written]))
+    assert seen[:2] == seen[2:]
+
+
+def test_every_method_is_in_a_scenario():
+    called = {step[0] for steps in SCENARIOS.values() for step in steps}
+    assert called == {name for name in dir(Client) if not name.startswith("_")} - {"close"}

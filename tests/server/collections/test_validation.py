@@ -1,0 +1,141 @@
+import json
+
+import numpy as np
+import pytest
+
+from collecting import config, record
+from frostline.server.collections import validation
+from frostline.server.collections.config import Metric
+from frostline.server.collections.records import Record
+from frostline.server.errors import InvalidInput
+
+
+@pytest.mark.parametrize("name", ["a", "0", "notes", "a-b_c", "a" * 63])
+def test_takes_names(name):
+    validation.check_config(config(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "A", "-a", "_a", ".a", "a" * 64, "a/b", "..", "a b", "ä", "a\n", "a\0", "../a", "x" * 100_000]
+)
+def test_refuses_names_that_could_leave_the_folder_or_be_mistaken(name):
+    with pytest.raises(InvalidInput, match="name") as refused:
+        validation.check_config(config(name))
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("dimensions", [0, -1, 65_537, 2**40])
+def test_refuses_dimensions_out_of_range(dimensions):
+    with pytest.raises(InvalidInput, match=f"dimensions {dimensions} is out of range"):
+        validation.check_config(config(dimensions=dimensions))
+
+
+@pytest.mark.parametrize("record_id", ["a", "a" * 512, "ä" * 256, "with\0zero", "/../", " "])
+def test_takes_ids_of_1_to_512_bytes(record_id):
+    validation.check_id(record_id)
+
+
+@pytest.mark.parametrize("record_id", ["", "a" * 513, "ä" * 257, "x" * 1_000_000])
+def test_refuses_other_ids_in_a_short_message(record_id):
+    with pytest.raises(InvalidInput, match="take 1 to 512") as refused:
+        validation.check_id(record_id)
+    assert len(str(refused.value)) < 500
+
+
+def test_refuses_ids_that_are_no_unicode():
+    with pytest.raises(InvalidInput, match="no Unicode"):
+        validation.check_id("a\ud800")
+
+
+def test_refuses_long_request_ids():
+    validation.check_request_id("r" * 64)
+    with pytest.raises(InvalidInput, match="65 bytes; take at most 64"):
+        validation.check_request_id("r" * 65)
+
+
+@pytest.mark.parametrize(
+    ("vector", "says"),
+    [
+        ([1, 2, 3], r"shape \(3,\).*4 dimensions"),
+        ([[1, 2, 3, 4]], r"shape \(1, 4\).*4 dimensions"),
+        ([1, np.nan, 3, 4], "nan at position 1"),
+        ([1, 2, 3, -np.inf], "-inf at position 3"),
+        ([2e18, 0, 0, 0], "length 2e.18"),
+        ([3e38, 3e38, 3e38, 3e38], "length 6e.38"),
+    ],
+)
+@pytest.mark.parametrize("metric", list(Metric))
+def test_refuses_vectors_that_cannot_be_compared(vector, says, metric):
+    with pytest.raises(InvalidInput, match=says):
+        validation.check_vector(np.array(vector, np.float32), config(metric=metric))
+
+
+def test_refuses_zero_vectors_where_they_have_no_direction():
+    zero = np.zeros(4, np.float32)
+    validation.check_vector(zero, config(metric=Metric.DOT))
+    validation.check_vector(zero, config(metric=Metric.EUCLIDEAN))
+    validation.check_vector(np.array([1e-40, 0, 0, 0], np.float32), config(metric=Metric.COSINE))
+    with pytest.raises(InvalidInput, match="all zeros"):
+        validation.check_vector(zero, config(metric=Metric.COSINE))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{}", b" {} ", b'{"a": [1, {"b": null}], "c": 1e300}', '{"ä": "\\u0000😀"}'.encode(), b'{"": -0}'],
+)
+def test_takes_json_objects(payload):
+    validation.check_payload(payload)
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (b"[]", "JSON list"),
+        (b"null", "JSON NoneType"),
+        (b'"a"', "JSON str"),
+        (b"{", "not JSON"),
+        (b"{} {}", "not JSON"),
+        (b"{'a': 1}", "not JSON"),
+        (b'{"a": 1,}', "not JSON"),
+        (b'{"a": NaN}', "holds NaN"),
+        (b'{"a": [-Infinity]}', "holds -Infinity"),
+        (b'{"a": 1e999}', "holds 1e999"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b'{"a": {"b": 1, "c": 2, "b": 3}}', "key 'b' twice"),
+        (b'{"a": "\xff"}', "not JSON in UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "not JSON in UTF-8"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        (b'{"a": "\x00"}', "not JSON"),
+    ],
+)
+def test_refuses_what_is_no_json_object(payload, says):
+    with pytest.raises(InvalidInput, match=says):
+        validation.check_payload(payload)
+
+
+@pytest.mark.parametrize("depth", [65, 900, 500_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_refuses_deep_nesting(depth, opening, closing):
+    inner = opening * (depth - 1) + "1" + closing * (depth - 1)
+    payload = f'{{"a":{inner}}}'.encode()
+    with pytest.raises(InvalidInput, match="nested deeper than 64"):
+        validation.check_payload(payload, 1 << 30)
+
+
+def test_takes_nesting_up_to_the_limit():
+    validation.check_payload(('{"a":' * 64 + "1" + "}" * 64).encode())
+
+
+def test_refuses_payloads_above_the_limit_before_reading_them():
+    validation.check_payload(json.dumps({"a": "x" * 80}).encode(), 100)
+    with pytest.raises(InvalidInput, match="payload has 101 bytes; at most 100"):
+        validation.check_payload(b"x" * 101, 100)
+
+
+def test_refuses_records_without_vector_or_with_two_contents():
+    with pytest.raises(InvalidInput, match="'a' has no vector"):
+        validation.check_record(Record("a", None), config(), 100)
+    with pytest.raises(InvalidInput, match="both text and image"):
+        validation.check_record(record("a", text="t", image=b"i"), config(), 100)
+    with pytest.raises(InvalidInput, match="text of record 'a' is no Unicode"):
+        validation.check_record(record("a", text="\udfff"), config(), 100)

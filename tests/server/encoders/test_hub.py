@@ -1,0 +1,107 @@
+"""The real client of the hub, in a process of its own (it reads its environment once), against a stand-in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frostline.server.encoders.registry import Registry
+from hub_stand_in import COMMIT, REPOSITORY, Hub, running_hub
+from tiny import tiny_bert
+
+FETCH = """
+import json, sys
+from pathlib import Path
+from frostline.server.encoders.sources import hub
+try:
+    print(json.dumps(["", str(hub.fetch(sys.argv[1], Path(sys.argv[2])))]))
+except Exception as error:
+    print(json.dumps([type(error).__name__, str(error)]))
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tiny_bert(tmp_path / "repository")
+    for name in ("pytorch_model.bin", "model.ckpt", "tf_model.h5", "onnx/model.onnx", "train_script.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"not needed")
+    return folder
+
+
+@pytest.fixture
+def hub(repository):
+    with running_hub(repository) as running:
+        yield running
+
+
+def fetch(hub_id: str, into: Path, endpoint: str, **environment: str) -> tuple[str, str]:
+    """Kind of error, or nothing, and its message or the folder."""
+    into.mkdir(exist_ok=True)
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(into.parent / "home"), **environment}
+    command = [sys.executable, "-c", FETCH, hub_id, str(into)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    kind, message = json.loads(done.stdout.splitlines()[-1])
+    return kind, message
+
+
+def test_only_the_files_an_encoder_needs_are_downloaded_and_it_installs(hub: Hub, tmp_path):
+    assert fetch(REPOSITORY, tmp_path / "into", hub.endpoint) == ("", str(tmp_path / "into"))
+    assert set(hub.asked) == {
+        "1_Pooling/config.json",
+        "README.md",
+        "config.json",
+        "config_sentence_transformers.json",
+        "model.safetensors",
+        "modules.json",
+        "sentence_bert_config.json",
+        "tokenizer.json",
+    }
+    registry = Registry(tmp_path / "data")
+    registry.install("tiny", tmp_path / "into")
+    assert registry.names() == ["tiny"]
+
+
+@pytest.mark.parametrize("revision", ["v1", COMMIT])
+def test_a_revision_can_be_named(hub: Hub, tmp_path, revision):
+    assert fetch(f"{REPOSITORY}@{revision}", tmp_path / "into", hub.endpoint)[0] == ""
+    assert (tmp_path / "into" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("hub_id", "kind", "said"),
+    [
+        ("org/missing", "NotFound", "there is no org/missing on the hub"),
+        ("org/gated", "NotFound", "HF_TOKEN"),
+        (f"{REPOSITORY}@v9", "NotFound", "has no revision 'v9'"),
+        ("tiny", "InvalidInput", "write org/name"),
+        ("org/tiny/model", "InvalidInput", "write org/name"),
+        ("org/..", "InvalidInput", "org/.."),
+        ("", "InvalidInput", "write org/name"),
+    ],
+)
+def test_an_id_that_leads_nowhere_is_refused(hub: Hub, tmp_path, hub_id, kind, said):
+    found, message = fetch(hub_id, tmp_path / "into", hub.endpoint)
+    assert (found, said in message) == (kind, True), message
+    assert hub.asked == []
+
+
+def test_a_hub_that_does_not_answer_is_unreachable(tmp_path):
+    kind, message = fetch(REPOSITORY, tmp_path / "into", "http://127.0.0.1:9")
+    assert kind == "SourceUnreachable"
+    assert "Connection refused" in message
+    assert "send the files from a folder" in message
+
+
+def test_offline_mode_is_said(hub: Hub, tmp_path):
+    kind, message = fetch(REPOSITORY, tmp_path / "into", hub.endpoint, HF_HUB_OFFLINE="1")
+    assert (kind, "HF_HUB_OFFLINE" in message) == ("SourceUnreachable", True), message
+
+
+@pytest.mark.full  # the client tries five times, with pauses
+def test_a_download_that_breaks_off_is_unreachable(hub: Hub, tmp_path):
+    hub.failing = "model.safetensors"
+    assert fetch(REPOSITORY, tmp_path / "into", hub.endpoint)[0] == "SourceUnreachable"
