@@ -13,12 +13,10 @@ import json
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,26 +26,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from frostline.client import Client
+from server_process import ServerProcess
 
 ENCODER = "all-minilm-l6-v2"
 BATCH, TOKENS, SEED = 32, 64, 0
-
-
-@contextmanager
-def server(data_dir: Path) -> Iterator[str]:
-    """Runs a server process of its own and yields its target."""
-    command = [sys.executable, "-m", "frostline.server", "--port", "0", "--data-dir", str(data_dir)]
-    process = subprocess.Popen([*command, "--log-level", "warning"])
-    announced = data_dir / "server.json"
-    try:
-        while not announced.exists():
-            if process.poll() is not None:
-                raise SystemExit("the server did not start; its log is above")
-            time.sleep(0.05)
-        yield json.loads(announced.read_text())["target"]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def texts_of(tokenizer: Tokenizer, count: int) -> list[str]:
@@ -76,7 +58,11 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(rounds: int, batches: int) -> Iterator[dict[str, object]]:
     """Yields one raw row a turn."""
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as target, Client(target) as client:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ServerProcess(Path(folder)) as server,
+        Client(server.target) as client,
+    ):
         bundle = Path(folder) / "encoders" / ENCODER
         tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
         tokenizer.no_truncation()

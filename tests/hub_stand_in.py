@@ -89,6 +89,6 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_hub(folder: Path) -> Iterator[Hub]:
     with Hub(folder) as hub:
-        threading.Thread(target=hub.serve_forever, daemon=True).start()
+        threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True).start()
         yield hub
         hub.shutdown()

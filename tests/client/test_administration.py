@@ -25,8 +25,8 @@ def folder(tmp_path) -> Path:
         "modeling.py": b"x",
         "LICENSE": b"x",
         "sub/state.PKL": b"a pickle",
-        ".git/config": b"x",
-        ".cache": b"x",
+        ".git/config.json": b"{}",
+        ".hidden.json": b"{}",
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)

@@ -4,6 +4,7 @@ import pytest
 from fake_server import DIMENSIONS, embedding
 from frostline.client import Internal, InvalidInput, NotFound, Timings
 from frostline.v1 import embedding_pb2 as v1
+from frostline.wire import tensors
 
 TEXTS = [f"text {number}" for number in range(10)]
 EXPECTED = np.stack([embedding(text.encode()) for text in TEXTS])
@@ -151,6 +152,7 @@ def test_unknown_names_are_refused_with_the_known_ones(client):
         lambda answer: answer.embeddings.shape.__setitem__(0, 2),
         lambda answer: answer.embeddings.ClearField("data"),
         lambda answer: setattr(answer.embeddings, "dtype", 77),
+        lambda answer: answer.embeddings.CopyFrom(tensors.encode(np.ones((2, DIMENSIONS), np.float32))),
     ],
 )
 def test_an_answer_that_does_not_fit_is_the_servers_fault(fake, client, monkeypatch, spoil):

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,6 +22,7 @@ from frostline.client import (
     Unavailable,
 )
 from frostline.client._blocking import BlockingTransport
+from frostline.client._caller import WINDOW
 from frostline.wire.reasons import Reason
 
 GONE = fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)
@@ -256,6 +258,39 @@ def test_an_async_client_may_serve_one_loop_after_another(fake):
     for _ in range(2):
         assert len(asyncio.run(client.embed(["a", "b"], "tiny", batch_size=1))) == 2
     asyncio.run(client.close())
+
+
+def test_a_batch_is_sent_before_the_one_before_it_is_answered(fake, client, notes, monkeypatch):
+    def answers_late(method, requests, context, answer):
+        before = next(requests)
+        for request in requests:
+            yield answer(before, context)
+            before = request
+        yield answer(before, context)
+
+    monkeypatch.setattr(fake, "_stream", answers_late)
+    assert client.upsert(notes, RECORDS, batch_size=1, timeout_seconds=5).count == 12
+
+
+def test_abandoned_streams_leave_no_thread_behind(fake, client, notes):
+    def abandon():
+        fake.requests.clear()
+        answers = client.upsert_batches(notes, [[record] for record in RECORDS])
+        next(answers)
+        while len(fake.of("StreamUpsertRecords")) < WINDOW:
+            time.sleep(0.01)
+        time.sleep(0.05)  # gRPC's sending thread waits for the next request now
+        answers.close()
+
+    before = set(threading.enumerate())
+    for _ in range(5):
+        abandon()
+    for _ in range(500):
+        left = [thread for thread in set(threading.enumerate()) - before if "ThreadPool" not in thread.name]
+        if not left:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"threads still run: {left}")
 
 
 def test_answers_that_are_not_taken_close_the_stream(fake, client, notes):

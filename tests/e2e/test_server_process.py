@@ -18,7 +18,7 @@ from frostline.server.encoders.registry import Registry
 from frostline.v1 import collection_service_pb2 as c
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
-from raw import create_request, embed_request, rows, upsert_request, vector
+from raw import create_request, detail, embed_request, rows, upsert_request, vector
 from serving import running_server, start_server
 from tiny import tiny_bert
 
@@ -123,7 +123,7 @@ def test_a_stopping_server_finishes_what_it_accepted(tmp_path):
     with running_server(data, encoders=[], max_waiting_inputs=100_000) as server:
         with grpc.insecure_channel(server.target) as channel:
             embed = EncoderServiceStub(channel).Embed
-            calls = [embed.future(embed_request(*["cat " * 60] * 3000)) for _ in range(4)]
+            calls = [embed.future(embed_request(*["cat " * 60] * 800)) for _ in range(4)]
             embed(embed_request("x"))  # so that the calls before it are accepted
             assert not all(call.done() for call in calls)
             server.signal(signal.SIGTERM)
@@ -155,6 +155,7 @@ def test_a_stopping_server_is_not_healthy_and_ends_streams_after_what_they_sent(
             next(answers)
         over.set()
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert detail(error.value).reason == "SHUTTING_DOWN"  # said by the server, and not by the end of its grace
         assert server.process.wait(20) == 0
 
 
@@ -177,12 +178,10 @@ def test_a_second_signal_stops_at_once(tmp_path):
 
 def test_tls_serves_those_who_trust_its_certificate(tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     )
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     settings = {"encoders": [], "tls_certificate": certificate, "tls_key": key, "host": "localhost"}
     with running_server(tmp_path / "data", **settings) as server:
         credentials = grpc.ssl_channel_credentials(certificate.read_bytes())

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 WRITE = """
 import json, resource, sys
@@ -69,7 +68,7 @@ print(json.dumps({"refused": refused, "written": written, "message": message}))
 
 
 def test_a_full_disk_refuses_writes_and_nothing_else(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", WRITE, tmp_path]
     child = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr

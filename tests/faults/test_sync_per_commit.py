@@ -52,8 +52,11 @@ def events(library, folder, *pragmas):
     """What happened after the collection was there: `s` a sync of the log, `A` an acknowledgement."""
     log = folder / "events"
     log.touch()
-    tests = Path(__file__).parents[1]
-    environment = os.environ | {"LD_PRELOAD": str(library), "SYNC_LOG": str(log), "PYTHONPATH": str(tests)}
+    environment = os.environ | {
+        "LD_PRELOAD": str(library),
+        "SYNC_LOG": str(log),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     subprocess.run([sys.executable, "-c", WRITE, folder / "data", *pragmas], env=environment, check=True)
     return log.read_text().partition("|")[2]
 

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from trees import ROOT, clean_environment
 
 MAKEFILE = """

@@ -16,6 +16,7 @@ from frostline.server.encoders.sources import local_folder
 from frostline.server.encoders.text import TextEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
+FINGERPRINT = "1d85609b8a312ff4f68da97b2dd2f57291e51230019243137cc6c0a96a4c6c82"
 QUERY = "encoder.layer.3.attention.self.query.weight"
 
 
@@ -45,6 +46,11 @@ def test_the_reference_covers_short_and_long_texts(minilm, reference):
     assert len(counts) >= 200
     assert (min(counts), max(counts)) == (2, 256)
     assert sum(result.truncated for result in results) > 60
+
+
+def test_the_fingerprint_is_the_same_on_every_machine(minilm):
+    """Vectors that others stored carry it: a change must be meant, and in the changelog."""
+    assert minilm.fingerprint == FINGERPRINT
 
 
 def test_vectors_equal_sentence_transformers(minilm, reference):

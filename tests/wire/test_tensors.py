@@ -104,6 +104,12 @@ def test_hostile_shapes_cost_no_memory(dtype, data, shape):
     assert back is None or (back.size == 0 and data == b"")
 
 
+def test_a_size_that_does_not_fit_is_said_in_bytes():
+    for dtype, needed in ((DTYPE_FLOAT32, 24), (DTYPE_FLOAT16, 12), (DTYPE_INT8, 6), (DTYPE_BINARY, 2)):
+        with pytest.raises(ValueError, match=rf"shape \(2, 3\) needs {needed} bytes, not 5"):
+            decode(Tensor(dtype=dtype, shape=[2, 3], data=b"abcde"))
+
+
 @pytest.mark.parametrize("scales", [b"", b"abc", b"abcdefgh"])
 def test_int8_needs_one_scale_a_row(scales):
     with pytest.raises(ValueError, match=r"scale|buffer"):

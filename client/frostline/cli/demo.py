@@ -5,11 +5,13 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -18,6 +20,7 @@ from rich.text import Text
 from frostline.cli.failure import one_line_errors
 from frostline.cli.local_server import local_server
 from frostline.cli.output import console, duration, plain, show
+from frostline.cli.progress import progress
 from frostline.cli.session import connect
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ LIMIT = 5
 _COLLECTION = "python-docs"
 _ENCODER = "all-minilm-l6-v2"
 _WIDTH = 100
-_ID_WIDTH = 36
+_SCORE_WIDTH = 6
+_ID_SHARE = 0.42  # of the line, at most
 
 
 @one_line_errors
@@ -57,9 +61,12 @@ def demo() -> None:
     )
     to.print()
     started = time.perf_counter()
-    with local_server() as target, connect(target) as client:
-        _introduce(to, client, target, time.perf_counter() - started)
-        _index(to, client)
+    with ExitStack() as stack:
+        with to.status("Starting a server"):
+            server = stack.enter_context(local_server())
+        client = stack.enter_context(connect(server.target))
+        _introduce(to, client, server.target, time.perf_counter() - started)
+        _index(to, client, server.folder / "index")
         _search(to, client)
         _show_how_to_go_on(to)
 
@@ -76,8 +83,18 @@ def _introduce(to: Console, client: "Client", target: str, seconds: float) -> No
         to.print(Text.assemble((f"{name:<11}", "bold"), plain(value)))
 
 
-def _index(to: Console, client: "Client") -> None:
-    """Index."""
+def _index(to: Console, client: "Client", work_dir: Path) -> None:
+    from frostline.indexer import IndexOptions, Progress, index
+
+    options = IndexOptions(collection=_COLLECTION, encoder=_ENCODER, work_dir=work_dir)
+    with progress(to, "Indexing", "documents") as shown:
+
+        def report(state: Progress) -> None:
+            shown.update(state.done, state.total, about=state.estimated)
+
+        done = index(client, "pydoc:", options, report)
+    took = f"{done.indexed:,} documents in {duration(done.seconds)}: {done.indexed / done.seconds:,.0f} a second"
+    to.print(Text.assemble((f"{'Indexed':<11}", "bold"), took))
 
 
 def _search(to: Console, client: "Client") -> None:
@@ -87,9 +104,11 @@ def _search(to: Console, client: "Client") -> None:
         started = time.perf_counter()
         results = client.search_batch(_COLLECTION, [query], limit=LIMIT)
         answers.append((query, results, time.perf_counter() - started))
+    longest = max(cell_len(plain(hit.id)) for _, results, _ in answers for hit in results[0])
+    id_width = min(longest, int(to.width * _ID_SHARE))
     for query, results, seconds in answers:
         to.print()
-        show(_titled(query, duration(seconds), results[0]), to)
+        show(_titled(query, duration(seconds), results[0], id_width), to)
     spent = [seconds for _, _, seconds in answers]
     inference = [results.timings.inference_seconds for _, results, _ in answers]
     searching = [results.timings.search_seconds for _, results, _ in answers]
@@ -103,14 +122,14 @@ def _search(to: Console, client: "Client") -> None:
     )
 
 
-def _titled(query: str, right: str, hits: "Sequence[Hit]") -> Group:
+def _titled(query: str, right: str, hits: "Sequence[Hit]", id_width: int) -> Group:
     title = Table.grid(expand=True)
     title.add_column(no_wrap=True)
     title.add_column(justify="right", style="dim", no_wrap=True)
     title.add_row(Text(query, style="bold"), right)
     rows = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    rows.add_column(width=6, style="cyan")
-    rows.add_column(width=_ID_WIDTH, no_wrap=True, overflow="ellipsis")
+    rows.add_column(width=_SCORE_WIDTH, style="cyan")
+    rows.add_column(width=id_width, no_wrap=True, overflow="ellipsis")
     rows.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
     for hit in hits:
         rows.add_row(f"{hit.score:.4f}", Text(plain(hit.id)), Text(plain(hit.payload.get("summary", ""))))

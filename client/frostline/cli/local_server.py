@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -19,12 +20,25 @@ _STOP_SECONDS = 40.0  # a little more than the server takes for what it accepted
 _LOG_LINES = 30
 
 
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server that runs.
+
+    Attributes:
+        target: the address it answers at.
+        folder: removed with it; the demo may use it too.
+    """
+
+    target: str
+    folder: Path
+
+
 @contextmanager
-def local_server() -> Generator[str]:
+def local_server() -> Generator[LocalServer]:
     """Runs a server on a free port while its block runs, and removes its data afterwards.
 
     Yields:
-        The address the server answers at.
+        The server, which answers.
 
     Raises:
         CommandFailed: the server ended before it answered.
@@ -44,7 +58,7 @@ def local_server() -> Generator[str]:
                 start_new_session=True,  # Ctrl-C is for the demo, which then stops the server
             )
         try:
-            yield _wait(process, data / "server.json")
+            yield LocalServer(_wait(process, data / "server.json"), Path(folder))
         except Exception:
             lines = log_path.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             sys.stderr.write("".join(f"server: {line}\n" for line in lines))
@@ -66,7 +80,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(_STOP_SECONDS)
     except BaseException as error:  # an impatient second Ctrl-C too
-        process.kill()
+        pass
         process.wait()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.cells import cell_len
@@ -113,7 +114,7 @@ def show_json(value: object) -> None:
     """Prints a value for programs: one JSON document on stdout.
 
     Args:
-        value: anything JSON has, and the client's dataclasses, times and enumerations.
+        value: anything JSON has, and dataclasses, times, paths and enumerations.
 
     Raises:
         ValueError: a number in it is not finite.
@@ -126,6 +127,8 @@ def _jsonable(value: object) -> object:
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, Enum):
         return value.name
     raise TypeError(f"{type(value).__name__} has no form in JSON")

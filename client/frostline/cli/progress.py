@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Protocol
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -13,7 +14,9 @@ from frostline.cli.output import duration, plain
 
 _RATE_WINDOW_SECONDS = 15.0
 _LOG_EVERY_SECONDS = 10.0
-_BAR_COLUMNS = 28
+_MOST_BAR_COLUMNS = 36
+_LEAST_BAR_COLUMNS = 8
+_FIGURES_COLUMNS = 56  # what is usual after the bar
 
 
 class Meter:
@@ -42,16 +45,17 @@ class Meter:
         (first, before), (last, after) = self._marks[0], self._marks[-1]
         return (after - before) / (last - first) if last > first else 0.0
 
-    def figures(self, total: int | None, unit: str, amount: Callable[[int], str]) -> str:
+    def figures(self, total: int | None, unit: str, amount: Callable[[int], str], about: bool = False) -> str:
         """How far the work is, for people: `1,200 of 5,552 documents, 118/s, 36.9 s left`.
 
         Args:
             total: how much there is to do; None where nobody knows.
             unit: what is counted.
             amount: writes a count.
+            about: whether the total is an estimate.
         """
         done = self._marks[-1][1] if self._marks else 0
-        of = f" of {amount(total)}" if total is not None else ""
+        of = f" of {'about ' * about}{amount(total)}" if total is not None else ""
         parts = [f"{amount(done)}{of} {unit}".strip()]
         if rate := self.per_second:
             parts.append(f"{amount(round(rate))}/s")
@@ -67,8 +71,8 @@ class Display(Protocol):
         """Says what is done now, of which nobody knows how far it is."""
         ...
 
-    def update(self, done: int, total: int | None) -> None:
-        """Says how much is done, and of how much where that is known."""
+    def update(self, done: int, total: int | None, about: bool = False) -> None:
+        """Says how much is done, and of how much, where that is known or (`about`) estimated."""
         ...
 
 
@@ -89,9 +93,10 @@ def progress(
     elif not to.is_terminal:
         yield _Log(to, text, unit, amount)
     else:
+        room = to.width - cell_len(text) - _FIGURES_COLUMNS
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(_BAR_COLUMNS),
+            BarColumn(min(max(room, _LEAST_BAR_COLUMNS), _MOST_BAR_COLUMNS)),
             TextColumn("{task.fields[figures]}", markup=False),
         )
         with Progress(*columns, console=to, transient=True) as bars:
@@ -102,7 +107,7 @@ def progress(
 class _Nowhere:
     def step(self, text: str) -> None: ...
 
-    def update(self, done: int, total: int | None) -> None: ...
+    def update(self, done: int, total: int | None, about: bool = False) -> None: ...
 
 
 class _Log:
@@ -119,11 +124,13 @@ class _Log:
             self._text = text
             self._to.print(plain(text), soft_wrap=True)
 
-    def update(self, done: int, total: int | None) -> None:
+    def update(self, done: int, total: int | None, about: bool = False) -> None:
         self._meter.mark(done)
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LOG_EVERY_SECONDS
-            self._to.print(f"{self._text}: {self._meter.figures(total, self._unit, self._amount)}", soft_wrap=True)
+            self._to.print(
+                f"{self._text}: {self._meter.figures(total, self._unit, self._amount, about)}", soft_wrap=True
+            )
 
 
 class _Bar:
@@ -137,7 +144,7 @@ class _Bar:
     def step(self, text: str) -> None:
         self._bars.reset(self._task, total=None, description=plain(text), figures="")
 
-    def update(self, done: int, total: int | None) -> None:
+    def update(self, done: int, total: int | None, about: bool = False) -> None:
         self._meter.mark(done)
-        figures = self._meter.figures(total, self._unit, self._amount)
+        figures = self._meter.figures(total, self._unit, self._amount, about)
         self._bars.update(self._task, completed=done, total=total, figures=figures)

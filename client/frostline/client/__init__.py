@@ -20,18 +20,15 @@ from frostline.client.errors import (
     StorageFull,
     Unavailable,
 )
+from frostline.client.resources import Check, Collection, Encoder, Layer
 from frostline.client.types import (
-    Check,
-    Collection,
     Dtype,
     Embeddings,
     EmbeddingSpace,
-    Encoder,
     Floats,
     Hit,
     Input,
     ItemError,
-    Layer,
     Metric,
     Query,
     Record,

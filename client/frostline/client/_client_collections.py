@@ -2,7 +2,8 @@
 
 from frostline.client._blocking import run
 from frostline.client._operations import Operations
-from frostline.client.types import Collection, Metric
+from frostline.client.resources import Collection
+from frostline.client.types import Metric
 
 
 class CollectionMethods:

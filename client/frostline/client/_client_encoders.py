@@ -6,7 +6,8 @@ from pathlib import Path
 from frostline.client._blocking import run
 from frostline.client._encoders import Progress
 from frostline.client._operations import Operations
-from frostline.client.types import Check, Dtype, Embeddings, Encoder, Input, Truncate
+from frostline.client.resources import Check, Encoder
+from frostline.client.types import Dtype, Embeddings, Input, Truncate
 
 
 class EncoderMethods:

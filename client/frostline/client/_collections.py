@@ -6,7 +6,8 @@ from frostline.client._caller import Caller, pages
 from frostline.client._from_wire import collection_of
 from frostline.client._names import METRICS, number_of
 from frostline.client._to_wire import literal
-from frostline.client.types import Collection, Metric
+from frostline.client.resources import Collection
+from frostline.client.types import Metric
 from frostline.v1 import collection_service_pb2 as v1
 
 

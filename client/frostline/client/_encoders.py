@@ -21,7 +21,8 @@ from frostline.client._names import STATES, name_of
 from frostline.client._to_wire import embed_options, input_message, not_alone
 from frostline.client._upload import Upload
 from frostline.client.errors import Internal, InvalidInput
-from frostline.client.types import Check, Dtype, Embeddings, Encoder, Input, ItemError, Timings, Truncate
+from frostline.client.resources import Check, Encoder
+from frostline.client.types import Dtype, Embeddings, Input, ItemError, Timings, Truncate
 from frostline.v1 import encoder_service_pb2 as v1
 from frostline.v1.embedding_pb2 import Input as InputMessage
 

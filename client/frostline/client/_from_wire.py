@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.client import types
+from frostline.client import resources, types
 from frostline.client._names import METRICS, MODALITIES, POOLINGS, name_of
 from frostline.client.errors import FrostlineError, Internal, from_status
 from frostline.v1 import collection_service_pb2 as collections_v1
@@ -111,14 +111,14 @@ def hits_of(answer: collections_v1.SearchRecordsResponse, count: int) -> list[li
     return [[next(rows) for _ in range(hits)] for hits in answer.hit_counts]
 
 
-def encoder_of(message: encoders_v1.Encoder, checks: Iterable[encoders_v1.Check] = ()) -> types.Encoder:
+def encoder_of(message: encoders_v1.Encoder, checks: Iterable[encoders_v1.Check] = ()) -> resources.Encoder:
     """An encoder from the wire."""
-    return types.Encoder(
+    return resources.Encoder(
         name=short(message.name),
         modality=name_of(MODALITIES, message.modality),
         fingerprint=message.fingerprint,
         default_space=space_of(message.default_space),
-        layers=tuple(types.Layer(layer.name, layer.dimensions) for layer in message.layers),
+        layers=tuple(resources.Layer(layer.name, layer.dimensions) for layer in message.layers),
         max_tokens=message.max_tokens,
         prompts=dict(message.prompts),
         license=message.license,
@@ -129,14 +129,14 @@ def encoder_of(message: encoders_v1.Encoder, checks: Iterable[encoders_v1.Check]
     )
 
 
-def check_of(message: encoders_v1.Check) -> types.Check:
+def check_of(message: encoders_v1.Check) -> resources.Check:
     """A check from the wire."""
-    return types.Check(message.name, message.passed, message.detail)
+    return resources.Check(message.name, message.passed, message.detail)
 
 
-def collection_of(message: collections_v1.Collection) -> types.Collection:
+def collection_of(message: collections_v1.Collection) -> resources.Collection:
     """A collection from the wire."""
-    return types.Collection(
+    return resources.Collection(
         name=short(message.name),
         description=message.description,
         encoder=short(message.encoder),

@@ -1,8 +1,7 @@
 """What goes into the client and comes out: plain, frozen, without a trace of gRPC."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,13 +90,7 @@ class Timings:
     write_seconds: float = 0.0
 
     def __add__(self, other: "Timings") -> "Timings":
-        return Timings(
-            self.queue_seconds + other.queue_seconds,
-            self.prepare_seconds + other.prepare_seconds,
-            self.inference_seconds + other.inference_seconds,
-            self.search_seconds + other.search_seconds,
-            self.write_seconds + other.write_seconds,
-        )
+        return Timings(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +98,7 @@ class Embeddings:
     """The vectors of n inputs; usable as an array of shape (n, d).
 
     Attributes:
-        vectors: float32 of shape (n, d), whatever dtype they travelled in; `binary` as -1 and 1. Rows of failed
-            inputs are zero.
+        vectors: float32 of shape (n, d), also where they travelled as another dtype; rows of failed inputs are zero.
         errors: the inputs that failed, by index.
         space: the space all rows live in.
         token_counts: tokens read of each input, special tokens included; 0 for images, vectors and failed inputs.
@@ -120,6 +112,10 @@ class Embeddings:
     token_counts: list[int]
     truncated: list[bool]
     timings: Timings
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.errors)} failed" if self.errors else ""
+        return f"<Embeddings {' x '.join(map(str, self.vectors.shape))} float32{failed}>"
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -142,8 +138,8 @@ class Record:
     Attributes:
         id: 1 to 512 bytes of UTF-8.
         text: the text it is made from.
-        image: the image file it is made from: its bytes, or its path, which is read when the record is sent.
-        vector: floating point numbers of shape (d,), instead of a text or image or beside it. No part of equality.
+        image: the image file it is made from: its bytes, or a path that is read when the record is sent.
+        vector: of shape (d,), instead of a text or image or beside it. No part of equality.
         payload: the user's data, anything JSON can hold.
         space: the space `vector` comes from; checked against the collection's when set.
         sequence: the commit that wrote it; set on records that come from the server. No part of equality.
@@ -214,97 +210,3 @@ class SearchResults:
 
     def __iter__(self) -> Iterator[list[Hit]]:
         return iter(self.hits)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check of an encoder.
-
-    Attributes:
-        name: what was checked.
-        passed: whether it held.
-        detail: the figure, or what differs.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A depth of an encoder whose output can be taken as an embedding.
-
-    Attributes:
-        name: as `embed(layer=...)` takes it.
-        dimensions: length of its vectors.
-    """
-
-    name: str
-    dimensions: int
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """A frozen model.
-
-    Attributes:
-        name: its name.
-        modality: what it takes: `text` or `image`.
-        fingerprint: hash of all that changes its output.
-        default_space: the space of its vectors when nothing is asked for.
-        layers: the depths that can be asked for, shallow to deep.
-        max_tokens: the most tokens of a text, special tokens included; 0 for images.
-        prompts: its prompts by name.
-        license: licence of the weights, an SPDX identifier where there is one.
-        source: where the weights came from.
-        device: where it runs: `cpu`, `cuda:0`.
-        size_bytes: size of its files in bytes.
-        checks: what was checked when it was added; only in the answer of `add_encoder`.
-    """
-
-    name: str
-    modality: str
-    fingerprint: str
-    default_space: EmbeddingSpace
-    layers: tuple[Layer, ...]
-    max_tokens: int
-    prompts: dict[str, str]
-    license: str
-    source: str
-    device: str
-    size_bytes: int
-    checks: tuple[Check, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """A named set of records whose vectors live in one embedding space.
-
-    Attributes:
-        name: its name.
-        description: what it holds, for people.
-        encoder: name of its encoder; empty for a collection of plain vectors.
-        space: the space every vector of it lives in.
-        metric: how close two vectors are: `cosine`, `dot`, `euclidean`.
-        document_prompt: put before each text that is stored.
-        query_prompt: put before each text that is searched for.
-        keep_content: whether the text or image of a record is kept.
-        record_count: records in it.
-        sequence: number of the last commit.
-        size_bytes: size on disk in bytes.
-        create_time: when it was created, in UTC.
-    """
-
-    name: str
-    description: str
-    encoder: str
-    space: EmbeddingSpace
-    metric: str
-    document_prompt: str
-    query_prompt: str
-    keep_content: bool
-    record_count: int
-    sequence: int
-    size_bytes: int
-    create_time: datetime

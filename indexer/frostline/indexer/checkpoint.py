@@ -9,9 +9,9 @@ Rows after the checkpoint may be on the server already. They are sent again in t
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +36,7 @@ class State:
         rejected_bytes: size of `rejected.jsonl`.
     """
 
-    position: Position = Position()
+    position: Position = field(default_factory=Position)
     rows: int = 0
     indexed: int = 0
     rejected: int = 0
@@ -105,7 +105,7 @@ class Journal:
 
 
 @contextmanager
-def open_journal(folder: Path, identity: Identity, *, restart: bool) -> Iterator[Journal]:
+def open_journal(folder: Path, identity: Identity, *, restart: bool) -> Generator[Journal]:
     """Opens the files of a job, and keeps other processes from doing so.
 
     Args:
@@ -128,7 +128,7 @@ def open_journal(folder: Path, identity: Identity, *, restart: bool) -> Iterator
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Generator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,11 +1,11 @@
 """What can go wrong with a job, beside what the client raises.
 
-    FrostlineError (of the client)
-     +-- IndexingError
-          +-- BadSource       the source or the options for it must change
-          +-- MissingExtra    a library that this source needs is not installed
-          +-- JobChanged      the job is another one than its checkpoint belongs to
-          +-- JobStopped      the server stopped taking records; the same command goes on
+FrostlineError (of the client)
+ +-- IndexingError
+      +-- BadSource       the source or the options for it must change
+      +-- MissingExtra    a library that this source needs is not installed
+      +-- JobChanged      the job is another one than its checkpoint belongs to
+      +-- JobStopped      the server stopped taking records; the same command goes on
 """
 
 from frostline.client import FrostlineError

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, cast
 from uuid import UUID
 
@@ -139,18 +140,21 @@ def read_image(path: Path, max_bytes: int) -> bytes:
         RowRejected: it cannot be read, or is too large.
     """
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise RowRejected("TOO_LARGE", f"{path} has {size} bytes; at most {max_bytes} are taken")
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            raise RowRejected("UNREADABLE_FILE", f"{path} is no file")
+        if status.st_size > max_bytes:
+            raise RowRejected("TOO_LARGE", f"{path} has {status.st_size} bytes; at most {max_bytes} are taken")
         return path.read_bytes()
     except OSError as error:
         raise RowRejected("UNREADABLE_FILE", f"{path} cannot be read: {error.strerror}") from error
 
 
-def _field(values: Mapping[str, Any], name: str) -> Any:
-    if values.get(name) is None:
+def _field(values: Mapping[str, Any], name: str) -> object:
+    value: object = values.get(name)
+    if value is None:
         raise RowRejected("MISSING_FIELD", f"row has no {name!r}, it has {_listed(values)}")
-    return values[name]
+    return value
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -175,7 +179,7 @@ def _checked_path(value: str) -> Path:
     return Path(value)
 
 
-def _plain(value: Any, field: str) -> Any:
+def _plain(value: object, field: str) -> object:
     """What JSON can hold: dates as ISO 8601, decimals and UUIDs as texts, numbers that are not finite as null."""
     if isinstance(value, float):
         return value if isfinite(value) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _BOM = b"\xef\xbb\xbf"
-_PIECE = 1 << 20
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

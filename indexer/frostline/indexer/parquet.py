@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from frostline.indexer.errors import BadSource, MissingExtra
 from frostline.indexer.fields import Fields
@@ -63,7 +63,10 @@ class Parquet:
         number = start.row
         with _open(self._path) as file:
             groups, skipped = _groups_from(file, start.row)
-            batches = file.iter_batches(_ROWS_AT_ONCE, row_groups=groups, columns=self._columns)
+            # pyarrow types its lists as lists of anything.
+            batches = file.iter_batches(  # pyright: ignore[reportUnknownMemberType]
+                _ROWS_AT_ONCE, row_groups=groups, columns=self._columns
+            )
             while (batch := _next(batches, self._path, number)) is not None:
                 for index in range(min(skipped, batch.num_rows), batch.num_rows):
                     number += 1
@@ -101,7 +104,7 @@ def _groups_from(file: "ParquetFile", row: int) -> tuple[list[int], int]:
     return [], 0
 
 
-def _next(batches: "Iterator[RecordBatch]", path: Path, row: int) -> Any:
+def _next(batches: "Iterator[RecordBatch]", path: Path, row: int) -> "RecordBatch | None":
     from pyarrow import ArrowException
 
     try:

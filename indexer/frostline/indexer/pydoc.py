@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from frostline.client import Record
 from frostline.indexer.errors import BadSource
 from frostline.indexer.options import IndexOptions
-from frostline.indexer.pydoc_library import Documented, library
+from frostline.indexer.pydoc_library import library
+from frostline.indexer.pydoc_names import Documented
 from frostline.indexer.rows import Position, Row
 
 _SUMMARY_CHARACTERS = 200

@@ -1,9 +1,6 @@
-"""Finds what the standard library documents, and by which public name each thing is used.
+"""Gathers what the standard library of the Python that runs documents.
 
-Rule 1: Python source is parsed, not run. Only modules without source (built in, or C extensions) are imported.
-Rule 2: each thing has one name: the shortest by which its own module, a package around it or, where its module is
-    private (`_random`, `concurrent.futures._base`), a public module offers it.
-Rule 3: where a thing is there twice, in Python and in C, the Python source wins.
+Python source is parsed, not run. Only modules without source (built in, or C extensions) are imported.
 """
 
 import importlib
@@ -11,37 +8,21 @@ import sys
 import sysconfig
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-from frostline.indexer.pydoc_module import Definition, Module, inspected, parse
+from frostline.indexer.pydoc_module import Module, inspected, parse
+from frostline.indexer.pydoc_names import Documented, documented
 
-_LEFT_OUT = frozenset({"__main__", "antigravity", "idlelib", "site-packages", "this", "turtledemo"})
-_TESTS = frozenset({"test", "tests"})
-# Built with tests or a window system, or changes the terminal when it is imported.
-_NOT_IMPORTED = ("_test", "_xx", "xx", "_ctypes_test", "_tkinter", "readline")
-_HOMES = {"posix": "os", "posixpath": "os.path", "genericpath": "os.path", "_pydatetime": "datetime"}
-_BUILTINS = "builtins"
-
-
-@dataclass(frozen=True, slots=True)
-class Documented:
-    """One entry of the documentation.
-
-    Attributes:
-        name: by which it is used: `random.choice`, `list.sort`.
-        kind: module, class, function, method or property.
-        module: the first part of the name that is a module; `builtins` for `list.sort`.
-        signature: parameters in parentheses; empty where unknown.
-        doc: the docstring, not empty.
-    """
-
-    name: str
-    kind: str
-    module: str
-    signature: str
-    doc: str
+_LEFT_OUT = frozenset(
+    (
+        *("test", "tests", "site-packages"),  # no part of the library's documentation
+        *("antigravity", "this", "__phello__", "idlelib", "turtledemo"),  # jokes and programs
+        *("distutils", "lib2to3"),  # gone since Python 3.12 and 3.13
+    )
+)
+# Tests, a window system, and one that writes to the terminal when it is imported.
+_NOT_IMPORTED = ("_ctypes_test", "_test", "_tkinter", "_xx", "readline", "xx")
 
 
 def library() -> list[Documented]:
@@ -50,10 +31,42 @@ def library() -> list[Documented]:
     Returns:
         Entries sorted by name, each name once; the same for the same installation.
     """
-    sources = dict(_sources(Path(sysconfig.get_paths()["stdlib"])))
-    modules = sources | {name: found for name, found in _compiled() if name not in sources}
-    found: dict[str, Documented] = {}
-    for module in sorted(modules.values(), key=lambda module: (module.name not in sources, module.name)):
-        for entry in _Naming(modules).entries(module):
-            found.setdefault(entry.name, entry)
-    return [found[name] for name in sorted(found)]
+    folder = Path(sysconfig.get_paths()["stdlib"])
+    sources = {module.name: module for module in _parsed(folder)}
+    compiled = {module.name: module for module in _imported(_compiled_names(folder)) if module.name not in sources}
+    return documented(sources, compiled)
+
+
+def _parsed(folder: Path) -> Iterator[Module]:
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        parts = parts[:-1] if is_package else parts
+        if not parts or parts[0] not in sys.stdlib_module_names or not _LEFT_OUT.isdisjoint(parts):
+            continue
+        if parts[-1] == "__main__":
+            continue
+        try:
+            yield parse(".".join(parts), path.read_bytes(), is_package)
+        except (OSError, SyntaxError, ValueError):
+            continue  # files of lib2to3 and other templates are no Python 3
+
+
+def _compiled_names(folder: Path) -> Iterator[str]:
+    yield from sys.builtin_module_names
+    for suffix in EXTENSION_SUFFIXES:
+        for path in (folder / "lib-dynload").glob(f"*{suffix}"):
+            yield path.name.removesuffix(suffix)
+
+
+def _imported(names: Iterator[str]) -> Iterator[Module]:
+    for name in sorted(set(names)):
+        if name.startswith(_NOT_IMPORTED):
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                module = importlib.import_module(name)
+        except ImportError:
+            continue  # its C library is not installed
+        yield inspected(name, vars(module))

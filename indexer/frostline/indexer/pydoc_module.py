@@ -2,15 +2,18 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_PROPERTIES = {"abstractproperty", "cached_property", "deleter", "getter", "property", "setter"}
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A module, class, function, method or property.
+    """A module, class, function or method.
 
     Attributes:
         kind: one of these words.
@@ -35,7 +38,7 @@ class Module:
         stars: modules of which everything is imported.
         aliases: names bound to other names: `choice` to `_inst.choice`.
         instances: names bound to calls: `_inst` to `Random`.
-        exported: `__all__`, where it is there and only names are in it.
+        exported: `__all__`, where it is one list of names that nothing is added to.
     """
 
     name: str
@@ -53,7 +56,7 @@ class Module:
 
     def offers(self, name: str) -> bool:
         """Whether a name is for users of the module."""
-        return name in self.exported if self.exported is not None else not name.startswith("_")
+        return not name.startswith("_") and (self.exported is None or name in self.exported)
 
 
 def parse(name: str, source: bytes, is_package: bool) -> Module:
@@ -80,6 +83,10 @@ def parse(name: str, source: bytes, is_package: bool) -> Module:
                 _add_import(module, statement, package)
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
                 _add_assignment(module, target, value)
+            case ast.AugAssign(target=ast.Name(id="__all__")):
+                module.exported = None
+            case ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name(id="__all__")))):
+                module.exported = None
             case _:
                 pass
     return module
@@ -100,19 +107,20 @@ def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _function(node: _Function, kind: str) -> Definition:
-    decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
-    if kind == "method" and any(name.endswith(("property", "getter")) for name in decorators):
-        return Definition("property", "", ast.get_docstring(node) or "")
     arguments = node.args
-    if kind == "method" and "staticmethod" not in decorators:
+    if kind == "method" and "staticmethod" not in _decorators(node):
         (arguments.posonlyargs or arguments.args)[:1] = []
     return Definition(kind, f"({ast.unparse(arguments)})", ast.get_docstring(node) or "")
+
+
+def _decorators(node: _Function) -> set[str]:
+    return {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
 
 
 def _add_class(module: Module, node: ast.ClassDef) -> None:
     signature = ""
     for statement in _statements(node.body):
-        if isinstance(statement, _Function):
+        if isinstance(statement, _Function) and not _PROPERTIES & _decorators(statement):
             method = _function(statement, "method")
             if statement.name == "__init__":
                 signature = method.signature
@@ -156,7 +164,8 @@ def inspected(name: str, members: dict[str, object]) -> Module:
         members: of the module, by name.
     """
     module = Module(name, _doc(members.get("__doc__")))
-    for key, value in sorted(members.items()):
+    for key in sorted(members):
+        value = members.get(f"__{key}__", members[key])  # of hooks in sys that a program has replaced, the original
         if inspect.isclass(value):
             module.definitions[key] = Definition("class", _signature(value), _doc(value.__doc__))
             for inner, attribute in sorted(vars(value).items()):
@@ -169,9 +178,7 @@ def inspected(name: str, members: dict[str, object]) -> Module:
 
 def _attribute(value: object) -> Definition | None:
     if inspect.isroutine(value) or isinstance(value, classmethod | staticmethod):
-        return Definition("method", _signature(value).replace("(self, /, ", "(").replace("(self, /)", "()"), _doc(value.__doc__))
-    if inspect.isdatadescriptor(value):
-        return Definition("property", "", _doc(value.__doc__))
+        return Definition("method", _signature(cast(object, value)), _doc(cast(object, value.__doc__)))
     return None
 
 
@@ -180,7 +187,9 @@ def _doc(value: object) -> str:
 
 
 def _signature(value: object) -> str:
-    try:
-        return str(inspect.signature(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    # The text alone: inspect.signature would evaluate the defaults in it.
+    text = getattr(value, "__text_signature__", None)
+    if not isinstance(text, str):
         return ""
+    without_self = re.sub(r"^\(\$\w+(, )?", "(", text)
+    return re.sub(r"/, |, /(?=\))|/(?=\))", "", without_self)

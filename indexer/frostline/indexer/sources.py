@@ -1,5 +1,6 @@
 """Finds out what a source is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from frostline.indexer.csv_file import CsvFile
@@ -13,7 +14,12 @@ from frostline.indexer.rows import Source
 
 PYDOC = "pydoc:"
 
-_FILES = {".jsonl": JsonLines, ".ndjson": JsonLines, ".csv": CsvFile, ".parquet": Parquet}
+_FILES: dict[str, Callable[[Path, IndexOptions], Source]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".csv": CsvFile,
+    ".parquet": Parquet,
+}
 
 
 def open_source(source: str, options: IndexOptions) -> Source:

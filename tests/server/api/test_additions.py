@@ -93,6 +93,7 @@ async def test_an_uploaded_image_model_embeds(server, tmp_path):
 async def test_paths_and_files_that_are_not_allowed_are_refused_and_nothing_is_left(server, path):
     error = await refused(add(server, [spec(), chunk("config.json"), chunk(path)]))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert repr(path) in error.details()
     assert not leftovers(server)
     assert not (server.data_dir.parent / "escape.json").exists()
 
@@ -111,11 +112,23 @@ async def test_paths_and_files_that_are_not_allowed_are_refused_and_nothing_is_l
         [spec(), chunk("config.json")],
         [spec(hub_id="no-slash")],
     ],
-    ids=lambda requests: str(len(requests)),
+    ids=[
+        "nothing",
+        "no description",
+        "two descriptions",
+        "bad name",
+        "a file comes back",
+        "a file is a folder too",
+        "more than announced",
+        "too many files",
+        "no encoder",
+        "bad hub id",
+    ],
 )
-async def test_uploads_that_make_no_sense_are_refused_and_nothing_is_left(server, requests):
+async def test_uploads_that_make_no_sense_are_refused_and_nothing_is_left(server, requests, request):
     error = await refused(add(server, requests))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert ("holds no encoder" in error.details()) == request.node.name.endswith("[no encoder]")
     assert not leftovers(server)
 
 

@@ -44,6 +44,13 @@ async def test_inputs_of_the_wrong_kind_fail_alone(server):
     assert rows(response).shape == (2, IMAGE_DIMENSIONS)
 
 
+async def test_errors_keep_the_positions_of_the_request_when_vectors_lie_between(server):
+    inputs = [np.ones(IMAGE_DIMENSIONS), picture(), b"no image", np.ones(IMAGE_DIMENSIONS), b"", picture(1)]
+    response = await server.encoders.Embed(embed_request(*inputs, encoder="tiny-image"))
+    assert item_errors(response) == {2: "INVALID_INPUT", 4: "INVALID_INPUT"}
+    assert rows(response).any(axis=1).tolist() == [True, True, False, True, False, True]
+
+
 async def test_a_text_that_is_too_long_is_cut_right_or_left_or_fails(server):
     long = "cat " * MAX_TOKENS + "dog"
     right, left = [

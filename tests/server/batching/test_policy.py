@@ -125,6 +125,12 @@ def test_short_texts_are_not_padded_to_a_long_one():
     assert [item.length for item in decision.waiting] == [250]
 
 
+def test_a_long_text_is_not_filled_up_with_short_ones():
+    waiting = [Item(0, 250), *(Item(number, 4) for number in range(1, 16))]
+    decision = decide(waiting, Budget(max_tokens=4096, max_items=64), now=0.0)
+    assert [item.length for item in decision.batch] == [250]
+
+
 def fifo(items: list[Item], budget: Budget) -> list[list[Item]]:
     batches: list[list[Item]] = [[]]
     for item in items:

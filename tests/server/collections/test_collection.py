@@ -1,5 +1,7 @@
+import contextlib
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -33,9 +35,8 @@ def ids_of(collection, query=(1, 0, 0, 0), limit=10, **options):
 
 
 def sql(path, statement, *parameters):
-    with sqlite3.connect(path / "notes" / "records.sqlite") as connection:
+    with contextlib.closing(sqlite3.connect(path / "notes" / "records.sqlite")) as connection, connection:
         connection.execute(statement, parameters)
-    connection.close()
 
 
 def test_returns_what_was_written(notes):
@@ -78,6 +79,16 @@ def test_delete_removes_and_counts_only_what_was_there(notes):
     assert notes.count() == 1
     assert notes.get(["a", "b", "c"])[0].id == "b"
     assert ids_of(notes) == ["b"]
+
+
+def test_what_was_replaced_or_deleted_leaves_no_row_behind(notes, catalogue, tmp_path):
+    upsert(notes, record("a"), record("b"), record("c"))
+    upsert(notes, record("a"))
+    notes.delete(["b"]).result(10)
+    catalogue.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "notes" / "records.sqlite")) as connection:
+        for table in ("records", "vectors"):
+            assert connection.execute(f"SELECT internal_id FROM {table} ORDER BY 1").fetchall() == [(3,), (4,)]
 
 
 def test_each_write_has_a_sequence_of_its_own_that_searches_and_reads_show(notes):
@@ -233,8 +244,10 @@ def test_update_changes_only_what_is_given_and_lasts(notes, catalogue, tmp_path)
 def pages(collection, limit, between=lambda: None, **options):
     after, seen = 0, []
     while after is not None:
-        records, after = collection.page(after, limit, **options)
+        begin = after
+        records, after = collection.page(begin, limit, **options)
         assert len(records) <= limit
+        assert after is None or after > begin
         seen += [each.id for each in records]
         between()
     return seen
@@ -284,7 +297,7 @@ def test_searches_while_writing_always_see_whole_commits(notes):
     """Two records always swap places in one commit; a search must never see one of them twice, or not at all."""
     left, right = [1, 0, 0, 0], [2, 0, 0, 0]
     upsert(notes, record("a", left, at=1), record("b", right, at=2))
-    stop, wrong = threading.Event(), []
+    stop = threading.Event()
 
     def search():
         while not stop.is_set():
@@ -292,20 +305,17 @@ def test_searches_while_writing_always_see_whole_commits(notes):
             found = sorted(zip(hits.ids[0], hits.scores[0].tolist(), hits.payloads[0], strict=True))
             odd = [("a", 1, b'{"at": 1}'), ("b", 2, b'{"at": 2}')]
             even = [("a", 2, b'{"at": 2}'), ("b", 1, b'{"at": 1}')]
-            if found != (odd if hits.sequence % 2 else even):
-                wrong.append((hits.sequence, found))
+            assert found == (odd if hits.sequence % 2 else even)
 
-    threads = [threading.Thread(target=search) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for number in range(100):
-        swapped = [record("a", right, at=2), record("b", left, at=1)]
-        straight = [record("a", left, at=1), record("b", right, at=2)]
-        upsert(notes, *(straight if number % 2 else swapped))
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor() as threads:
+        searches = [threads.submit(search) for _ in range(3)]
+        for number in range(100):
+            swapped = [record("a", right, at=2), record("b", left, at=1)]
+            straight = [record("a", left, at=1), record("b", right, at=2)]
+            upsert(notes, *(straight if number % 2 else swapped))
+        stop.set()
+        for each in searches:
+            each.result()
     assert notes.sequence == 101
 
 
@@ -314,14 +324,13 @@ def test_writers_and_readers_may_work_at_the_same_time(notes):
         for number in range(30):
             upsert(notes, record(f"{worker}-{number}", n=number), record(f"shared-{number}", n=worker))
 
-    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        for page in (notes.page(0, 50)[0], notes.get(["0-0", "shared-1"])):
-            assert len({each.id for each in page}) == len(page)
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as threads:
+        writes = [threads.submit(write, worker) for worker in range(4)]
+        while not all(each.done() for each in writes):
+            for page in (notes.page(0, 50)[0], notes.get(["0-0", "shared-1"])):
+                assert len({each.id for each in page}) == len(page)
+        for each in writes:
+            each.result()
     assert notes.count() == len(pages(notes, 1000)) == 5 * 30
     assert notes.sequence == 120
 

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,6 +162,14 @@ def test_a_damaged_file_is_found_at_the_start_and_by_verify(checkpoint, data, tm
     assert again.names() == ["tiny", "whole"]
 
 
+def test_a_folder_under_another_name_than_its_manifest_says_is_damage(checkpoint, data):
+    Registry(data).install("tiny", checkpoint)
+    (data / "tiny").rename(data / "renamed")
+    (data / ".DS_Store").touch()
+    with pytest.raises(DataDamaged, match="its manifest says tiny"):
+        Registry(data).get("renamed")
+
+
 def test_a_missing_file_and_a_missing_manifest_are_damage(checkpoint, data):
     registry = Registry(data)
     registry.install("first", checkpoint)
@@ -317,3 +326,24 @@ def test_a_graph_that_fails_when_it_runs_is_refused(checkpoint, data, tmp_path):
     (bundle / "golden.npz").unlink()
     with pytest.raises(InvalidInput, match="cannot be run"):
         registry.install("failing", bundle)
+
+
+def test_files_are_on_disk_before_the_bundle_has_its_name(checkpoint, data, monkeypatch):
+    events: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def syncing(descriptor):
+        events.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    def renaming(source, target):
+        events.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "rename", renaming)
+    Registry(data).install("tiny", checkpoint)
+    before, after = events[: events.index("rename")], events[events.index("rename") + 1 :]
+    assert {"golden.npz", "manifest.json", "model.onnx", "tokenizer.json"} < set(before)
+    assert before[-1].startswith(".building-")
+    assert after == ["encoders"]

@@ -1,6 +1,7 @@
 """The gRPC server around the services: ports, limits, health, reflection."""
 
 import asyncio
+import socket
 from dataclasses import dataclass
 
 import grpc
@@ -88,17 +89,13 @@ class GrpcServer:
         """
         for service in ("", *SERVICES):
             await self._health.set(service, _NOT_SERVING)
+        _check_free(host, port)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            if certificate:
-                credentials = grpc.ssl_server_credentials([(certificate.key, certificate.chain)])
-                taken = self._server.add_secure_port(address, credentials)
-            else:
-                taken = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise InvalidInput(
-                f"cannot listen on {address}: the port is taken or the host is not this machine's"
-            ) from error
+        if certificate:
+            credentials = grpc.ssl_server_credentials([(certificate.key, certificate.chain)])
+            taken = self._server.add_secure_port(address, credentials)
+        else:
+            taken = self._server.add_insecure_port(address)
         await self._server.start()
         return taken
 
@@ -142,3 +139,14 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Binds and lets go: gRPC itself would write its own lines to stderr, and not say why."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier server may linger
+            probe.bind(address)
+    except OSError as error:
+        raise InvalidInput(f"cannot listen on {host} port {port}: {error.strerror}; choose another") from error

@@ -25,6 +25,7 @@ from frostline.server.errors import AlreadyExists, DataDamaged, FrostlineError, 
 
 _log = logging.getLogger(__name__)
 
+_BUILDING, _DELETING = _UNFINISHED = (".building-", ".deleting-")
 _NAME = TypeAdapter[str](Name)
 
 
@@ -49,7 +50,7 @@ class Registry:
         self._damaged: dict[str, str] = {}
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):
-            if path.name.startswith("."):
+            if path.name.startswith(_UNFINISHED):
                 shutil.rmtree(path)  # left by a process that was killed while it built or deleted
             elif path.is_dir():
                 self._open(path)
@@ -106,7 +107,7 @@ class Registry:
         _check_name(name)
         if name in self:
             raise AlreadyExists(f"there is an encoder {name!r} already; delete it first, or choose another name")
-        building = Path(tempfile.mkdtemp(prefix=".building-", dir=self._folder))
+        building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self._folder))
         try:
             return self._install(name, source_folder, building, source, report)
         except (DataDamaged, NotFound) as error:
@@ -141,7 +142,7 @@ class Registry:
         with self._lock:
             if name not in self._encoders and name not in self._damaged:
                 raise NotFound(f"there is no encoder {name!r} to delete")
-            deleting = Path(tempfile.mkdtemp(prefix=".deleting-", dir=self._folder))
+            deleting = Path(tempfile.mkdtemp(prefix=_DELETING, dir=self._folder))
             os.rename(self._folder / name, deleting / name)
             self._damaged.pop(name, None)
             encoder = self._encoders.pop(name, None)
@@ -170,11 +171,14 @@ class Registry:
 
     def _open(self, path: Path) -> None:
         try:
-            wrong = [check for check in check_files(path, load_manifest(path)) if not check.passed]
-            if wrong:
-                raise DataDamaged(f"{wrong[0].name}: {wrong[0].detail}")
+            manifest = load_manifest(path)
+            if manifest.name != path.name:
+                raise DataDamaged(f"the folder is named {path.name}, its manifest says {manifest.name}")
+            for check in check_files(path, manifest):
+                if not check.passed:
+                    raise DataDamaged(f"{check.name}: {check.detail}")
             self._encoders[path.name] = self._load(path)
-        except FrostlineError as error:
+        except (FrostlineError, OSError) as error:
             _log.error("encoder %s is left out: %s", path.name, error)
             self._damaged[path.name] = str(error)
 

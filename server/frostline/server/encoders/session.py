@@ -1,16 +1,19 @@
 """Runs ONNX graphs: the only file that knows onnxruntime."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from frostline.server.errors import InvalidInput
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or importing it begins to report to its maker
+import onnxruntime
 
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
