@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, types
+from frostline.client import errors, resources, types
 
 ROOM = Path(frostline.client.__file__).parent
 
@@ -17,7 +17,8 @@ def defined_in(module) -> set[str]:
 
 
 def test_what_is_exported_is_what_is_public():
-    public = defined_in(types) | defined_in(errors) | {"Client", "AsyncClient", "Retry", "Progress"}
+    doors = {"Client", "AsyncClient", "Retry", "Progress"}
+    public = defined_in(types) | defined_in(resources) | defined_in(errors) | doors
     assert set(frostline.client.__all__) == public
 
 
@@ -51,4 +52,4 @@ def test_both_clients_have_the_same_methods():
 
 @pytest.mark.parametrize("module", sorted(path.stem for path in ROOM.glob("*.py")))
 def test_every_other_module_is_private(module):
-    assert module.startswith("_") or module in ("types", "errors")
+    assert module.startswith("_") or module in ("types", "resources", "errors")
