@@ -144,7 +144,7 @@ def test_a_deletion_cut_short_is_finished_at_the_next_start(catalogue, tmp_path,
     again.close()
 
 
-def test_deletion_waits_for_the_work_that_was_accepted(catalogue, monkeypatch):
+def test_deletion_waits_for_the_work_that_was_accepted(catalogue, tmp_path, monkeypatch):
     notes = filled(catalogue, "notes")
     inside, go_on = threading.Event(), threading.Event()
     search = type(notes._ledger.state.index).search
@@ -167,11 +167,14 @@ def test_deletion_waits_for_the_work_that_was_accepted(catalogue, monkeypatch):
         assert deleting.is_alive()
     with pytest.raises(NotFound):  # gone for new callers at once
         catalogue.get("notes")
+    deleting.join(0.3)
     assert deleting.is_alive()
+    assert (tmp_path / "notes").exists()
     go_on.set()
     deleting.join(10)
     searching.join(10)
     assert hits[0].ids == [["0", "1", "2"]]
+    assert not (tmp_path / "notes").exists()
 
 
 def spoil(path, how):

@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,26 @@ def test_a_very_long_image_needs_little_memory(size: tuple[int, int], shorter_si
     cut = crop(image, how(resize_shorter_side=shorter_side))
     assert Image.core.get_stats()["allocated_blocks"] <= 4
     assert np.array_equal(np.asarray(cut), np.broadcast_to(np.uint8([10, 200, 30]), (16, 16, 3)))
+
+
+def test_squeezing_a_very_long_image_needs_little_memory() -> None:
+    # Pillow's filter takes 16 bytes for each pixel of the longer side: 64 MB here, more than it counts as blocks.
+    code = """
+from PIL import Image
+from frostline.server.encoders.bundle import Preprocessing
+from frostline.server.encoders.image import crop
+
+def peak():
+    [line] = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    return int(line.split()[1])
+
+image = Image.new("RGB", (1, 4_000_000))
+before = peak()
+crop(image, Preprocessing(height=16, width=16, resize_shorter_side=0))
+print(peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 20_000  # kB
 
 
 def test_the_middle_of_a_long_image_is_what_is_seen() -> None:

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from frostline.server.encoders import text as text_module
+from frostline.server.encoders import session as session_module
 from frostline.server.encoders.encoder import Prepared, Truncate
 from frostline.server.encoders.sources import local_folder
 from frostline.server.encoders.text import TextEncoder
@@ -111,13 +111,13 @@ def test_threads_do_not_disturb_each_other(encoder):
 
 def test_only_a_few_graphs_are_kept_and_each_is_made_once(bundle, monkeypatch):
     made: list[str] = []
-    session = text_module.Session
+    session = session_module.Session
 
     def counting(model, outputs, device, threads):
         made.extend(outputs)
         return session(model, outputs, device, threads)
 
-    monkeypatch.setattr(text_module, "Session", counting)
+    monkeypatch.setattr(session_module, "Session", counting)
     encoder = TextEncoder(bundle, "cpu")
     ready = [one(encoder, "dog")]
     with ThreadPoolExecutor(8) as pool:

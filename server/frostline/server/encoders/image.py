@@ -12,7 +12,7 @@ from PIL import Image
 from frostline.server.encoders import decoding
 from frostline.server.encoders.bundle import Manifest, Preprocessing, load_manifest
 from frostline.server.encoders.encoder import Content, Prepared, Truncate
-from frostline.server.encoders.session import Session
+from frostline.server.encoders.session import Sessions
 from frostline.server.errors import InvalidInput
 
 _FILTERS = {
@@ -101,11 +101,8 @@ class ImageEncoder:
         self._fingerprint = self._manifest.fingerprint()
         self._preprocessing = _checked(self._manifest)
         self._max_pixels = max_pixels
-        default = self._manifest.layer()
-        self._model = folder / "model.onnx"
-        self._threads = threads
-        self._sessions = {default.output: Session(self._model, [default.output], device, threads)}
-        self._device = self._sessions[default.output].device
+        self._sessions = Sessions(folder / "model.onnx", device, threads)
+        self._device = self._sessions.get(self._manifest.layer().output).device
         # Pillow releases the GIL while it decodes and resizes.
         self._decoders = ThreadPoolExecutor(min(_MAX_DECODERS, os.cpu_count() or 1), "decode")
 
@@ -165,16 +162,8 @@ class ImageEncoder:
         taken = self._manifest.layer(layer)
         output = taken.normalized_output if normalize and taken.normalized_output else taken.output
         stacked = np.stack([prepared.array for prepared in batch])
-        vectors = self._session(output).run({self._preprocessing.input_name: stacked})[0].astype(np.float32)
+        vectors = self._sessions.get(output).run({self._preprocessing.input_name: stacked})[0].astype(np.float32)
         return self._manifest.space(layer, normalize=normalize).fit(vectors)
-
-    def _session(self, output: str) -> Session:
-        session = self._sessions.get(output)
-        if session is None:
-            # Two threads may both make one; the first to store it wins and the other is dropped.
-            made = Session(self._model, [output], self._device, self._threads)
-            session = self._sessions.setdefault(output, made)
-        return session
 
     def close(self) -> None:
         """Frees the graph and the threads."""

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,6 +20,7 @@ import onnxruntime
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 _ERRORS_ONLY = 3
+_KEPT_SESSIONS = 4
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +73,49 @@ class Session:
         if asked.startswith("cuda"):
             raise InvalidInput(f"device {asked!r} is not usable: onnxruntime fell back to the CPU; check the driver")
         return "cpu"
+
+
+class Sessions:
+    """The sessions of one graph that were used last, made when they are asked for; each holds its own weights.
+
+    Args:
+        model_path: as for `Session`.
+        device: as for `Session`.
+        threads: as for `Session`.
+    """
+
+    def __init__(self, model_path: Path, device: str, threads: int) -> None:
+        self._model_path, self._device, self._threads = model_path, device, threads
+        self._kept: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making = threading.Lock()  # apart, so that a graph that is ready does not wait for one being made
+
+    def get(self, output: str) -> Session:
+        """The session that gives an output.
+
+        Raises:
+            InvalidInput: as for `Session`.
+        """
+        session = self._find(output)
+        if session is None:
+            with self._making:
+                session = self._find(output) or Session(self._model_path, [output], self._device, self._threads)
+                with self._lock:
+                    self._kept[output] = session
+                    while len(self._kept) > _KEPT_SESSIONS:
+                        self._kept.popitem(last=False)
+        return session
+
+    def _find(self, output: str) -> Session | None:
+        with self._lock:
+            if output in self._kept:
+                self._kept.move_to_end(output)
+            return self._kept.get(output)
+
+    def clear(self) -> None:
+        """Frees the graphs; a session that is running ends first."""
+        with self._lock:
+            self._kept.clear()
 
 
 def _start(data: bytes, name: str, device: str, threads: int) -> _Runnable:

@@ -1,7 +1,5 @@
 """Text encoders: texts to embeddings."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -12,15 +10,12 @@ from tokenizers import Encoding, Tokenizer
 
 from frostline.server.encoders.bundle import Manifest, load_manifest
 from frostline.server.encoders.encoder import Content, Prepared, Truncate
-from frostline.server.encoders.session import Session
+from frostline.server.encoders.session import Sessions
 from frostline.server.errors import DataDamaged, InvalidInput
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 MAX_CHARACTERS = 1_000_000
-
-_SESSIONS = 4
-"""Graphs kept ready; each holds its own weights."""
 
 
 class TextEncoder:
@@ -48,7 +43,7 @@ class TextEncoder:
         self._fingerprint = self._manifest.fingerprint()
         self._max_characters = max_characters
         self._tokenizers = {side: _tokenizer(folder / TOKENIZER, self._manifest.max_tokens, side) for side in Truncate}
-        self._sessions = _Sessions(folder / MODEL, device, threads)
+        self._sessions = Sessions(folder / MODEL, device, threads)
         self._device = self._sessions.get(self._output("", self._manifest.normalize)).device
 
     @property
@@ -137,37 +132,6 @@ class TextEncoder:
         if not count:
             return InvalidInput(f"text has no tokens that encoder {self._manifest.name!r} knows; send another")
         return Prepared(np.array(encoding.ids, np.int64), count, count, truncated=bool(encoding.overflowing))
-
-
-class _Sessions:
-    """The last few graphs that were used, by output."""
-
-    def __init__(self, model: Path, device: str, threads: int) -> None:
-        self._model, self._device, self._threads = model, device, threads
-        self._kept: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
-        self._making = threading.Lock()  # apart, so that a graph that is ready does not wait for one being made
-
-    def get(self, output: str) -> Session:
-        session = self._find(output)
-        if session is None:
-            with self._making:
-                session = self._find(output) or Session(self._model, [output], self._device, self._threads)
-                with self._lock:
-                    self._kept[output] = session
-                    while len(self._kept) > _SESSIONS:
-                        self._kept.popitem(last=False)
-        return session
-
-    def _find(self, output: str) -> Session | None:
-        with self._lock:
-            if output in self._kept:
-                self._kept.move_to_end(output)
-            return self._kept.get(output)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
 
 
 def _tokenizer(path: Path, max_tokens: int, truncate: Truncate) -> Tokenizer:

@@ -149,7 +149,7 @@ def _check_input(model: ModelProto, how: Preprocessing) -> None:
     value = inputs[how.input_name]
     shape, axes = _shape(value), (3, how.height, how.width)
     expected = (0, *axes) if how.layout == "NCHW" else (0, *axes[1:], axes[0])
-    fits = len(shape) == 4 and shape[0] == 0 and all(a in (0, b) for a, b in zip(shape, expected, strict=True))
+    fits = len(shape) == 4 and all(a in (0, b) for a, b in zip(shape, expected, strict=True))
     if value.type.tensor_type.elem_type != TensorProto.FLOAT or not fits:
         kind = TensorProto.DataType.Name(value.type.tensor_type.elem_type)
         raise InvalidInput(
