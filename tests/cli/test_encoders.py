@@ -34,6 +34,7 @@ def test_an_unknown_encoder_is_refused_in_one_line(refusal):
 def test_add_reports_checks_and_delete_removes(frostline, answer, refusal, encoder_folders):
     added = frostline("encoders", "add", str(encoder_folders["text"]), "--name", "second")
     assert added.exit_code == 0, added.output
+    assert added.stderr.splitlines() == ["Building the graph", "Comparing outputs", "Ready"]
     assert added.stdout.startswith("CHECK")
     assert "passed" in added.stdout
     assert "Added encoder second: text, 32 dimensions" in added.stdout

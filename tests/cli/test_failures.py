@@ -132,8 +132,10 @@ def test_an_interrupt_of_a_waiting_call_is_quiet():
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_a_reader_that_left_is_no_news(target, arguments):
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
         [sys.executable, "-m", "frostline.cli", "encoders", "list", "--target", target, *arguments],
+        env=buffered,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -90,6 +90,5 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end():
     written = io.StringIO()
     with progress(Console(file=written, force_terminal=True, width=80), "Indexing", "rows") as shown:
         shown.update(50, 100)
-        shown.step("Finishing")
     assert "50 of 100 rows" in written.getvalue()
     assert written.getvalue().rstrip().endswith("\x1b[2K")

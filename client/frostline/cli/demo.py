@@ -116,8 +116,8 @@ def _search(to: Console, client: "Client") -> None:
     to.print(
         Text.assemble(
             ("Searches   ", "bold"),
-            f"{len(spent)} in {duration(sum(spent))}; median {duration(statistics.median(spent))}, of which embedding "
-            f"{duration(statistics.median(inference))} and searching {duration(statistics.median(searching))}",
+            f"median {duration(statistics.median(spent))} (embedding {duration(statistics.median(inference))}, "
+            f"searching {duration(statistics.median(searching))})",
         )
     )
 

@@ -80,7 +80,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(_STOP_SECONDS)
     except BaseException as error:  # an impatient second Ctrl-C too
-        pass
+        process.kill()
         process.wait()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise

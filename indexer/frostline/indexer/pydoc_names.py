@@ -1,7 +1,8 @@
 """Finds the public name by which each thing in the library is used.
 
 Rule 1: a thing has one name: the shortest by which its own module or a package around it offers it, or, where its own
-module is private (`_random`, `concurrent.futures._base`), any public module.
+module is private (`_random`, `concurrent.futures._base`), any public module. A method of a module's own hidden
+instance is a function: `random.choice`.
 Rule 2: the members of a C module `_x` belong to the module `x` where that has the name, with or without underscore:
 `_io._IOBase.readline` is `io.IOBase.readline`.
 Rule 3: where a name is there twice, in Python and in C, the Python source wins.
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from frostline.indexer.pydoc_module import Definition, Module
 
 _PRIVATE = frozenset({"genericpath", "nt", "posix", "sre_compile", "sre_constants", "sre_parse"})
-_RENAMED = {"posixpath": "os.path"}
+_RENAMED = {"_collections_abc": "collections.abc", "posixpath": "os.path"}
 _BUILTINS = "builtins"
 
 _Origin = tuple[str, str]
@@ -56,9 +57,8 @@ def documented(sources: Mapping[str, Module], compiled: Mapping[str, Module]) ->
         for name in sorted(modules):
             for entry in _entries(modules[name], homes):
                 found.setdefault(entry.name, entry)
-    for name in sorted(sources):
-        for entry in _bound_methods(sources[name], found):
-            found.setdefault(entry.name, entry)
+    for module in sources.values():
+        _rename_bound_methods(module, found)
     return [found[name] for name in sorted(found)]
 
 
@@ -78,17 +78,20 @@ def _entry(module: str, name: str, rest: str, definition: Definition) -> Documen
     return Documented(".".join(parts), definition.kind, module, definition.signature, definition.doc)
 
 
-def _bound_methods(module: Module, found: Mapping[str, Documented]) -> Iterator[Documented]:
-    # `choice = _inst.choice` after `_inst = Random()`, as in random.
+def _rename_bound_methods(module: Module, found: dict[str, Documented]) -> None:
+    # `choice = _inst.choice` after `_inst = Random()`: random.choice is how one uses random.Random.choice.
     for name, target in module.aliases.items():
         instance, _, method = target.partition(".")
         entry = found.get(f"{module.name}.{module.instances.get(instance)}.{method}")
-        if entry and module.offers(name):
-            yield replace(entry, name=f"{module.name}.{name}", kind="function")
+        short = f"{module.name}.{name}"
+        if entry and module.offers(name) and short not in found:
+            del found[entry.name]
+            found[short] = replace(entry, name=short, kind="function")
 
 
 def _is_private(module: str) -> bool:
-    return module in _PRIVATE or any(part.startswith("_") for part in module.split("."))
+    hidden = module in _PRIVATE or any(part.startswith("_") for part in module.split("."))
+    return hidden and module not in _RENAMED
 
 
 def _hands_on(module: Module, name: str, origin: _Origin) -> bool:
