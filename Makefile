@@ -40,7 +40,7 @@ proto: $(PROTO) ## regenerate the code beside the .proto files
 	.venv-proto/bin/python proto/generate.py
 
 bench: $(DEV) ## measure served against bare throughput
-	.venv/bin/python benchmarks/serving.py
+	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/serving.py
 
 soak: $(DEV) ## run a server under load for a long time
 	.venv/bin/python benchmarks/soak.py

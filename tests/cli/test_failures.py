@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,33 @@ def test_the_target_option_counts_before_the_environment(frostline, refusal, mon
     assert "no host and port" in refusal("encoders", "list", "--target", "nonsense")
     monkeypatch.setenv("FROSTLINE_TARGET", "also-nonsense")
     assert "also-nonsense" in refusal("encoders", "list")
+
+
+@pytest.mark.parametrize("by", ["options", "environment"])
+def test_the_connection_is_made_as_asked_for(by, frostline, monkeypatch):
+    made = {}
+
+    def connect(target, **options):
+        made.update(options, target=target)
+        raise Internal("far enough")
+
+    monkeypatch.setattr("frostline.client.Client", connect)
+    given = {"target": "far:1", "token": "secret", "ca-certificate": "ca.pem", "tls": "1"}
+    if by == "environment":
+        for name, value in given.items():
+            monkeypatch.setenv(f"FROSTLINE_{name.upper().replace('-', '_')}", value)
+        arguments = []
+    else:
+        del given["tls"]
+        arguments = ["--tls", *(text for name, value in given.items() for text in (f"--{name}", value))]
+    frostline("encoders", "list", "--timeout", "7", *arguments)
+    assert made == {
+        "target": "far:1",
+        "token": "secret",
+        "tls": True,
+        "ca_certificate": Path("ca.pem"),
+        "timeout_seconds": 7.0,
+    }
 
 
 def test_an_unexpected_error_is_one_line_and_says_how_to_see_more(broken, refusal, frostline, monkeypatch):

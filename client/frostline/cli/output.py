@@ -135,8 +135,9 @@ def _jsonable(value: object) -> object:
 
 
 def say(text: str, style: str = "") -> None:
-    """Prints a line for people."""
-    console().print(Text(plain(text), style=style), soft_wrap=True)
+    """Prints a line for people; a terminal that is too narrow gets it in several."""
+    to = console()
+    to.print(Text(plain(text), style=style), soft_wrap=not to.is_terminal)
 
 
 def timings_line(timings: "Timings", wall_seconds: float) -> str:

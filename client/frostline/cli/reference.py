@@ -42,7 +42,8 @@ def _commands(group: Any, context: typer.Context) -> Iterator[tuple[Any, typer.C
 
 def _section(command: Any, context: typer.Context) -> str:  # noqa: ANN401
     usage = command.get_usage(context).removeprefix("Usage: ")
-    return f"## `{context.command_path}`\n\n{command.help}\n\n    {usage}\n\n{_table(_rows(command, context, False))}"
+    table = _table(_rows(command, context, False))
+    return f"## `{context.command_path}`\n\n{command.help}\n\n    {usage}\n" + (f"\n{table}" if table else "")
 
 
 def _rows(command: Any, context: typer.Context, shared: bool) -> Iterator[tuple[str, str]]:  # noqa: ANN401
