@@ -32,7 +32,7 @@ VOLUME /data
 WORKDIR /data
 USER 10001:10001
 EXPOSE 50051
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-m", "frostline.server.healthcheck", "localhost:50051"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-m", "frostline.server.healthcheck"]
 CMD ["frostline", "serve"]
 
 FROM runtime AS gpu

@@ -5,7 +5,7 @@ process on the same batches, tokenized beforehand, with the thread count the ser
 (bare, unary, stream, bare, ...), so that a noisy machine is noisy for all; the claim is the median of the
 ratios of neighboring turns.
 
-    ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/serving.py [--rounds 15] [--batches 4] [--out benchmarks/results/serving.jsonl]
+    make bench      (benchmarks/serving.py [--rounds 15] [--batches 4] [--out FILE])
 """
 
 import argparse

@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self._answer(401, {"error": "Invalid username or password."}, {"X-Error-Code": "RepoNotFound"})
         elif path in (f"{REPOSITORY}/revision/{name}" for name in ("main", "v1", COMMIT)):
-            siblings = [{"rfilename": str(file)} for file in self._files()]
+            siblings = [{"rfilename": str(file), "size": self._entry(file)["size"]} for file in self._files()]
             self._answer(200, {"id": REPOSITORY, "modelId": REPOSITORY, "sha": COMMIT, "siblings": siblings})
         elif path == f"{REPOSITORY}/tree/{COMMIT}":
             self._answer(200, [self._entry(file) for file in self._files()])

@@ -29,7 +29,9 @@ def light(tmp_path_factory):
 
 def test_the_light_install_brings_nothing_heavy(light):
     python, folder = light
-    listed = json.loads(succeed([python, "-m", "pip", "list", "--format", "json"], folder))
+    listed = json.loads(
+        succeed([python, "-m", "pip", "list", "--disable-pip-version-check", "--format", "json"], folder)
+    )
     names = {entry["name"].lower().replace("_", "-") for entry in listed}
     assert {"frostline", "grpcio", "protobuf", "numpy"} <= names
     assert not names & HEAVY_DISTRIBUTIONS

@@ -1,3 +1,5 @@
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -27,9 +29,11 @@ def serving(credentials=None):
         server.stop(None).wait()
 
 
-def check(*arguments):
+def check(*arguments, **settings):
     command = [sys.executable, "-m", "frostline.server.healthcheck", *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FROSTLINE_")}
+    environment |= {f"FROSTLINE_{name.upper()}": str(value) for name, value in settings.items()}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert result.stdout == ""
     return result.returncode, result.stderr
 
@@ -50,14 +54,42 @@ def test_an_absent_server_is_not_healthy():
     assert check("localhost:1") == (1, "localhost:1: UNAVAILABLE\n")
 
 
-def test_a_server_with_tls_is_checked_against_its_authority(tmp_path):
+def test_without_arguments_the_server_with_the_same_settings_is_asked(tmp_path):
+    code, message = check(data_dir=tmp_path)
+    assert code == 1
+    assert "server.json" in message
+    with serving() as (health, target):
+        (tmp_path / "server.json").write_text(json.dumps({"pid": 1, "target": target}))
+        assert check(data_dir=tmp_path) == (0, "")
+        health.enter_graceful_shutdown()
+        assert check(data_dir=tmp_path) == (1, f"{target}: NOT_SERVING\n")
+    code, message = check(data_dir=tmp_path, port="many")
+    assert code == 1
+    assert len(message.splitlines()) == 1
+
+
+def certify(folder, name):
     if not shutil.which("openssl"):
         pytest.skip("no openssl to make a certificate with")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-nodes"]
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-days", "2", "-nodes"]
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     command = ["openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate]
     subprocess.run(command, check=True, capture_output=True)
+    return key, certificate
+
+
+def test_a_server_with_tls_is_checked_against_its_authority(tmp_path):
+    key, certificate = certify(tmp_path, "localhost")
     with serving(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])) as (_, target):
         assert check(target, str(certificate)) == (0, "")
         assert check(target)[0] == 1
+
+
+@pytest.mark.parametrize("name", ["frostline.example.org", "*.example.org"])
+def test_without_arguments_a_server_with_tls_is_asked_whatever_its_certificate_names(tmp_path, name):
+    key, certificate = certify(tmp_path, name)
+    with serving(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])) as (_, target):
+        (tmp_path / "server.json").write_text(json.dumps({"pid": 1, "target": target}))
+        assert check(data_dir=tmp_path, tls_certificate=certificate, tls_key=key) == (0, "")
+        assert check(data_dir=tmp_path)[0] == 1

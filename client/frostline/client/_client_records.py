@@ -112,10 +112,11 @@ class RecordMethods:
             timeout_seconds: see `Client`.
 
         Returns:
-            The records that exist, in the order asked for.
+            The records that exist, each once, in the order they were first asked for.
 
         Raises:
             NotFound: there is no such collection.
+            DataDamaged: one of them is damaged on the server's disk; names it.
         """
         return run(
             self._operations.get(

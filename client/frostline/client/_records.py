@@ -8,7 +8,7 @@ from typing import Any
 
 from frostline.client._batches import cut, each
 from frostline.client._caller import Caller, pages
-from frostline.client._from_wire import errors_of, record_of, timings_of
+from frostline.client._from_wire import errors_of, exception_of, record_of, timings_of
 from frostline.client._to_wire import matrix, not_alone, record_message, space_message
 from frostline.client.errors import InvalidInput
 from frostline.client.types import Embeddings, Floats, ItemError, Record, Timings, Upserted
@@ -108,7 +108,7 @@ class RecordCalls(Caller):
         """Gets records by id; see `Client.get`."""
         not_alone(ids)
         found: list[Record] = []
-        async for batch in cut(each(ids), _READ_CONTENTS if include_content else _READ_RECORDS, len):
+        async for batch in cut(each(dict.fromkeys(ids)), _READ_CONTENTS if include_content else _READ_RECORDS, len):
             request = v1.GetRecordsRequest(
                 collection=f"collections/{collection}",
                 ids=batch,
@@ -116,6 +116,8 @@ class RecordCalls(Caller):
                 include_content=include_content,
             )
             answer = await self._call(self._transport.collections.GetRecords, request, timeout_seconds)
+            if damaged := errors_of(answer.errors, offset=0):
+                raise exception_of(next(iter(damaged.values())))
             found += map(record_of, answer.records)
         return found
 

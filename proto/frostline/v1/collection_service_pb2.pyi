@@ -390,7 +390,9 @@ class GetRecordsRequest(google.protobuf.message.Message):
     """Optional. Whether to return the kept text or image."""
     @property
     def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Required. The ids, at most 10,000."""
+        """Required. The ids, at most 10,000. One that comes twice is answered once. Records that would not fit into an answer
+        are refused with INVALID_ARGUMENT: ask for fewer ids.
+        """
 
     def __init__(
         self,
@@ -406,27 +408,33 @@ global___GetRecordsRequest = GetRecordsRequest
 
 @typing.final
 class GetRecordsResponse(google.protobuf.message.Message):
-    """The records that were found, in the order asked for."""
+    """The records that were found, in the order they were first asked for."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RECORDS_FIELD_NUMBER: builtins.int
     MISSING_IDS_FIELD_NUMBER: builtins.int
+    ERRORS_FIELD_NUMBER: builtins.int
     @property
     def records(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Record]:
-        """Output only. The records; without those that do not exist."""
+        """Output only. The records; without those that do not exist or are damaged."""
 
     @property
     def missing_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Output only. The ids that do not exist."""
+
+    @property
+    def errors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.ItemError]:
+        """Output only. The records that are damaged, by the index of their id in the request."""
 
     def __init__(
         self,
         *,
         records: collections.abc.Iterable[global___Record] | None = ...,
         missing_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        errors: collections.abc.Iterable[frostline.v1.embedding_pb2.ItemError] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["missing_ids", b"missing_ids", "records", b"records"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["errors", b"errors", "missing_ids", b"missing_ids", "records", b"records"]) -> None: ...
 
 global___GetRecordsResponse = GetRecordsResponse
 
@@ -623,7 +631,9 @@ class SearchRecordsRequest(google.protobuf.message.Message):
     collection: builtins.str
     """Required. The resource name, `collections/{collection}`."""
     limit: builtins.int
-    """Optional. The most hits of a query; 10 when 0, at most 10,000."""
+    """Optional. The most hits of a query; 10 when 0, at most 10,000. All queries of a call together have at most 1,000,000
+    hits, and no more than fit into an answer; beyond that the call is refused with INVALID_ARGUMENT.
+    """
     include_payloads: builtins.bool
     """Optional. Whether to return payloads."""
     @property

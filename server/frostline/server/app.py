@@ -27,9 +27,6 @@ from frostline.server.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-ANNOUNCEMENT = "server.json"
-"""File in the data folder that says, while the server answers, where: `{"pid": ..., "target": ...}`."""
-
 _CLOSING_SECONDS = 15.0  # beyond the grace time, for closing files
 
 
@@ -71,7 +68,9 @@ class App:
         _check_writable(folder)
         certificate = _certificate(settings)
         # The catalogue holds the lock on the folder, so it comes before whatever else reads or writes there.
-        catalogue = await asyncio.to_thread(Catalogue, folder / "collections")
+        catalogue = await asyncio.to_thread(
+            Catalogue, folder / "collections", max_answer_bytes=settings.max_message_bytes
+        )
         stack.callback(catalogue.close)
         registry = await asyncio.to_thread(_registry, settings)
         stack.callback(registry.close)
@@ -88,13 +87,17 @@ class App:
         stack.push_async_callback(batcher.drain)
         additions = Additions(registry, folder / "incoming", settings.max_upload_bytes)
         administrators = Administrators(settings.admin_token.get_secret_value())
-        server = GrpcServer(Rooms(registry, catalogue, batcher, additions, administrators), settings.max_message_bytes)
+        server = GrpcServer(
+            Rooms(registry, catalogue, batcher, additions, administrators),
+            settings.max_message_bytes,
+            settings.max_request_bytes_in_flight,
+        )
         port = await server.start(settings.host, settings.port, certificate)
         stack.push_async_callback(server.stop, settings.grace_seconds)
         await server.ready()
         self.target = _target(settings.host, port)
-        _announce(folder, self.target)
-        stack.callback((folder / ANNOUNCEMENT).unlink, missing_ok=True)
+        _announce(settings.announcement, self.target)
+        stack.callback(settings.announcement.unlink, missing_ok=True)
         _log.info("serving on %s; data in %s; encoders: %s", self.target, folder, ", ".join(registry.names()) or "none")
 
 
@@ -127,7 +130,7 @@ async def serve(settings: Settings) -> None:
 
 
 def _leave(settings: Settings) -> None:
-    (settings.data_dir / ANNOUNCEMENT).unlink(missing_ok=True)
+    settings.announcement.unlink(missing_ok=True)
     os._exit(1)
 
 
@@ -182,8 +185,8 @@ def _target(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _announce(folder: Path, target: str) -> None:
+def _announce(path: Path, target: str) -> None:
     """Says where the server is, all at once: who sees the file can connect."""
-    unfinished = folder / f".{ANNOUNCEMENT}"
+    unfinished = path.with_name(f".{path.name}")
     unfinished.write_text(json.dumps({"pid": os.getpid(), "target": target}))
-    unfinished.replace(folder / ANNOUNCEMENT)
+    unfinished.replace(path)

@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(default=64 * _MIB, ge=_MIB, le=1 << 30)
     """Largest request and answer; raise it for large images or batches, at the price of memory."""
 
+    max_request_bytes_in_flight: int = Field(default=512 * _MIB, ge=_MIB)
+    """Bytes of requests in work at once; beyond, calls are refused as overload and streams wait. Bounds memory; raise
+    it for many large batches side by side."""
+
     max_image_pixels: int = Field(default=64_000_000, ge=1)
     """Largest image that is decoded; bounds what a small file can make the server allocate."""
 
@@ -78,8 +82,9 @@ class Settings(BaseSettings):
     """How long a stopping server works on what it accepted; keep it below what the supervisor allows."""
 
     admin_token: SecretStr = SecretStr("")
-    """Lets holders add, verify and delete encoders from anywhere; without it only this machine may. Prefer the
-    environment or the file: flags are visible to other users of the machine."""
+    """Lets holders add, verify and delete encoders from anywhere; without it only this machine may, and not
+    through a proxy that says so (x-forwarded-for, forwarded); set it behind any other. Prefer the environment or the
+    file: flags are visible to other users of the machine."""
 
     tls_certificate: Path | None = None
     """PEM file with the server's certificate chain; set it, with tls_key, wherever the network is not trusted."""
@@ -89,6 +94,11 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is written to stderr; warning for quiet, debug to look for a fault."""
+
+    @property
+    def announcement(self) -> Path:
+        """The file that says, while the server answers, where: `{"pid": ..., "target": ...}`."""
+        return self.data_dir / "server.json"
 
     @model_validator(mode="after")
     def _tls_needs_both(self) -> "Settings":

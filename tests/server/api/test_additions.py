@@ -1,13 +1,15 @@
 import asyncio
 import shutil
+import threading
 from collections import namedtuple
 
 import grpc
 import pytest
 
 from frostline.server.api import additions, uploads
+from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.sources import hub
-from frostline.server.errors import SourceUnreachable
+from frostline.server.errors import NotFound, SourceUnreachable
 from frostline.v1 import encoder_service_pb2 as e
 from in_process import open_server
 from raw import create_request, detail, embed_request, picture, refused, rows
@@ -79,6 +81,7 @@ async def test_an_uploaded_image_model_embeds(server, tmp_path):
         ".",
         "a/b/c/d/e.json",
         "x" * 300 + ".json",
+        "é" * 150 + ".json",
         "nul\0.json",
         "pytorch_model.bin",
         "weights.pkl",
@@ -107,6 +110,7 @@ async def test_paths_and_files_that_are_not_allowed_are_refused_and_nothing_is_l
         [spec("Not A Name")],
         [spec(), chunk("a.json"), chunk("b.json"), chunk("a.json")],
         [spec(), chunk("a.json"), chunk("a.json/b.json")],
+        [spec(), chunk("a.json"), chunk("a.json/b/c.json")],
         [spec(total_bytes=3), chunk("a.json", b"1234")],
         [spec(), *(chunk(f"{number}.json") for number in range(257))],
         [spec(), chunk("config.json")],
@@ -119,6 +123,7 @@ async def test_paths_and_files_that_are_not_allowed_are_refused_and_nothing_is_l
         "bad name",
         "a file comes back",
         "a file is a folder too",
+        "a file is a folder's folder too",
         "more than announced",
         "too many files",
         "no encoder",
@@ -216,7 +221,7 @@ async def test_what_a_killed_server_left_of_an_upload_is_removed(data_dir):
 async def test_an_encoder_comes_from_the_hub(server, tmp_path, monkeypatch):
     checkpoint = tiny_bert(tmp_path / "checkpoint")
 
-    def fetch(hub_id, into):
+    def fetch(hub_id, into, *, accept):
         assert hub_id == "org/name@main"
         return shutil.copytree(checkpoint, into, dirs_exist_ok=True)
 
@@ -226,8 +231,76 @@ async def test_an_encoder_comes_from_the_hub(server, tmp_path, monkeypatch):
     assert progress[-1].encoder.source == "org/name@main"
 
 
+async def test_what_the_hub_announces_or_sends_above_the_limit_is_refused_and_nothing_is_left(data_dir, monkeypatch):
+    def announce(hub_id, into, *, accept):
+        accept(2001)
+
+    def send(hub_id, into, *, accept):
+        accept(1)
+        (into / "config.json").write_bytes(bytes(2001))
+
+    async with open_server(data_dir, max_upload_bytes=2000) as server:
+        for fetch in (announce, send):
+            monkeypatch.setattr(hub, "fetch", fetch)
+            error = await refused(add(server, [spec(hub_id="org/name")]))
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert "2001" in error.details()
+            assert "max_upload_bytes" in error.details()
+        assert not leftovers(server)
+
+
+async def test_what_the_hub_announces_must_fit_on_the_disk(server, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(100, 90, 10))
+    monkeypatch.setattr(hub, "fetch", lambda hub_id, into, *, accept: accept(6))
+    error = await refused(add(server, [spec(hub_id="org/name")]))
+    assert detail(error).reason == "STORAGE_FULL"
+
+
+async def test_the_folder_of_a_cancelled_download_stays_until_its_thread_has_ended(server, monkeypatch):
+    begun, go_on, found = threading.Event(), threading.Event(), []
+
+    def fetch(hub_id, into, *, accept):
+        begun.set()
+        go_on.wait(10)
+        found.append(into.is_dir())
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    call = server.encoders.AddEncoder(iter([spec(hub_id="org/name")]))
+    await call.read()
+    assert await asyncio.to_thread(begun.wait, 10)
+    call.cancel()
+    await asyncio.sleep(0.1)
+    go_on.set()
+    async with asyncio.timeout(10):
+        while not found or list((server.data_dir / "incoming").iterdir()):
+            await asyncio.sleep(0.01)
+    assert found == [True]
+
+
+async def test_without_a_token_calls_through_a_proxy_are_not_of_an_administrator(server):
+    name = e.VerifyEncoderRequest(name="encoders/tiny")
+    for header in ("x-forwarded-for", "forwarded"):
+        error = await refused(server.encoders.VerifyEncoder(name, metadata=((header, "10.0.0.1"),)))
+        assert error.code() == grpc.StatusCode.PERMISSION_DENIED
+    await server.encoders.VerifyEncoder(name)
+
+
+async def test_an_encoder_that_is_deleted_meanwhile_is_left_out_of_the_list(server, monkeypatch):
+    size_bytes = Registry.size_bytes
+
+    def deleted(registry, name):
+        if name == "tiny":
+            raise NotFound("deleted")
+        return size_bytes(registry, name)
+
+    monkeypatch.setattr(Registry, "size_bytes", deleted)
+    listed = await server.encoders.ListEncoders(e.ListEncodersRequest())
+    assert [each.name for each in listed.encoders] == ["encoders/tiny-image"]
+
+
 async def test_a_hub_that_cannot_be_reached_is_told_and_not_retried(server, monkeypatch):
-    def fetch(hub_id, into):
+    def fetch(hub_id, into, *, accept):
         raise SourceUnreachable("no network")
 
     monkeypatch.setattr(hub, "fetch", fetch)
@@ -265,10 +338,16 @@ async def test_encoders_are_listed_page_by_page(server):
 
 
 def test_steps_of_an_installation_are_all_known(tmp_path):
-    from frostline.server.encoders.registry import Registry
-
     steps: list[str] = []
     registry = Registry(tmp_path / "encoders")
     registry.install("tiny", tiny_bert(tmp_path / "checkpoint"), report=steps.append)
     registry.close()
     assert set(steps) == set(additions._STATES)
+
+
+def test_the_size_of_an_encoder_whose_files_go_meanwhile_is_not_found(installed, tmp_path):
+    registry = Registry(shutil.copytree(installed, tmp_path / "data") / "encoders")
+    shutil.rmtree(tmp_path / "data" / "encoders" / "tiny")
+    with pytest.raises(NotFound):
+        registry.size_bytes("tiny")
+    registry.close()

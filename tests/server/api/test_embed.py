@@ -1,12 +1,15 @@
 import asyncio
 import math
+import threading
 
 import grpc
 import numpy as np
 import pytest
 
+from frostline.server.api import encoder_service, inputs
 from frostline.v1 import embedding_pb2 as pb
 from frostline.v1 import encoder_service_pb2 as e
+from frostline.wire import tensors
 from raw import detail, embed_request, item_errors, picture, refused, rows, until_error, vector
 from tiny import HIDDEN, IMAGE_DIMENSIONS, MAX_TOKENS
 
@@ -191,3 +194,21 @@ async def test_a_deadline_that_passes_ends_the_call(server):
     error = await refused(server.encoders.Embed(embed_request(*["cat " * 60] * 5000), timeout=0.05))
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert rows(await server.encoders.Embed(embed_request("next"))).any()
+
+
+async def test_arrays_are_worked_on_in_threads_and_not_where_all_calls_are_served(server, monkeypatch):
+    here, where = threading.current_thread(), []
+
+    def watched(function):
+        def call(*arguments):
+            where.append(threading.current_thread())
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(encoder_service, "_source", watched(encoder_service._source))
+    monkeypatch.setattr(tensors, "encode", watched(tensors.encode))
+    monkeypatch.setattr(inputs, "_take", watched(inputs._take))
+    await server.encoders.Embed(embed_request(np.ones(HIDDEN)))
+    assert len(where) == 3
+    assert here not in where

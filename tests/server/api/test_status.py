@@ -6,11 +6,10 @@ import grpc
 from frostline.server import errors
 from frostline.server.api.status import CODES, MessageTooLarge, failure, item_error
 from frostline.server.batching.batcher import Batcher
-from frostline.v1 import collection_service_pb2 as c
 from frostline.v1 import encoder_service_pb2 as e
 from frostline.wire.reasons import Reason
 from in_process import open_server
-from raw import create_request, detail, embed_request, refused, until_error, upsert_request
+from raw import detail, embed_request, refused, until_error
 
 MIB = 1 << 20
 
@@ -95,11 +94,7 @@ async def test_a_request_above_the_limit_names_the_limit_and_its_setting(data_di
 
 async def test_an_answer_above_the_limit_names_the_limit_and_its_setting(data_dir):
     async with open_server(data_dir, max_message_bytes=MIB) as server:
-        await server.collections.CreateCollection(create_request(encoder="encoders/tiny"))
-        for record_id in "12":
-            await server.collections.UpsertRecords(upsert_request(c.Record(id=record_id, text="x" * (MIB * 2 // 3))))
-        request = c.GetRecordsRequest(collection="collections/notes", ids=["1", "2"], include_content=True)
-        error = await refused(server.collections.GetRecords(request))
+        error = await refused(server.encoders.Embed(embed_request(*["cat"] * 10_000)))
         assert detail(error).reason == "MESSAGE_TOO_LARGE"
         assert "max_message_bytes" in error.details()
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 
 from frostline.server.api.streams import WINDOW, pipelined
 from frostline.server.errors import ShuttingDown
@@ -116,3 +117,30 @@ async def test_a_stream_that_is_closed_ends_its_work():
     await stream.aclose()
     await asyncio.sleep(0.02)
     assert sorted(cancelled) == list(range(1, WINDOW))
+
+
+async def test_a_full_stream_that_fails_leaves_no_task_and_no_error_that_nobody_took():
+    untaken = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: untaken.append(context["message"]))
+
+    async def answer(number, turn):
+        await asyncio.sleep(0.01 if number == 0 else 0)
+        raise ValueError(number)
+
+    _, error = await until_error(pipelined(never_ending(10), answer, asyncio.Event()), ValueError)
+    assert error.args == (0,)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not untaken
+
+
+async def test_a_stream_that_is_closed_while_it_reads_leaves_no_task():
+    async def answer(number, turn):
+        return number
+
+    stream = pipelined(never_ending(1), answer, asyncio.Event())
+    assert await anext(stream) == 0
+    await asyncio.sleep(0.01)
+    await stream.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -255,3 +255,10 @@ def test_a_folder_is_held_once_within_a_process_too(catalogue, tmp_path):
         Catalogue(tmp_path)
     catalogue.close()
     Catalogue(tmp_path).close()
+
+
+def test_the_size_of_a_deleted_collection_is_not_found(catalogue):
+    held = filled(catalogue, "notes")
+    catalogue.delete("notes")
+    with pytest.raises(NotFound, match="'notes' was deleted"):
+        held.size_bytes()

@@ -89,7 +89,8 @@ class Model(RuleBasedStateMachine):
     @rule(ids=st.lists(IDS, max_size=8))
     def get(self, ids):
         found = self.notes.get(ids, vectors=True, content=True)
-        self.assert_same(found, [self.records[name] for name in ids if name in self.records])
+        assert list(found) == [name for name in dict.fromkeys(ids) if name in self.records]
+        self.assert_same(found.values(), [self.records[name] for name in found])
 
     @rule(limit=st.integers(1, 5))
     def list(self, limit):

@@ -3,10 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from collecting import config, record
+from collecting import config
 from frostline.server.collections import validation
 from frostline.server.collections.config import Metric
-from frostline.server.collections.records import Record
 from frostline.server.errors import InvalidInput
 
 
@@ -115,11 +114,12 @@ def test_refuses_what_is_no_json_object(payload, says):
 
 @pytest.mark.parametrize("depth", [65, 900, 500_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_refuses_deep_nesting(depth, opening, closing):
+def test_refuses_deep_nesting(depth, opening, closing, monkeypatch):
+    monkeypatch.setattr(validation, "MAX_PAYLOAD_BYTES", 1 << 30)
     inner = opening * (depth - 1) + "1" + closing * (depth - 1)
     payload = f'{{"a":{inner}}}'.encode()
     with pytest.raises(InvalidInput, match="nested deeper than 64"):
-        validation.check_payload(payload, 1 << 30)
+        validation.check_payload(payload)
 
 
 def test_takes_nesting_up_to_the_limit():
@@ -127,15 +127,6 @@ def test_takes_nesting_up_to_the_limit():
 
 
 def test_refuses_payloads_above_the_limit_before_reading_them():
-    validation.check_payload(json.dumps({"a": "x" * 80}).encode(), 100)
-    with pytest.raises(InvalidInput, match="payload has 101 bytes; at most 100"):
-        validation.check_payload(b"x" * 101, 100)
-
-
-def test_refuses_records_without_vector_or_with_two_contents():
-    with pytest.raises(InvalidInput, match="'a' has no vector"):
-        validation.check_record(Record("a", None), config(), 100)
-    with pytest.raises(InvalidInput, match="both text and image"):
-        validation.check_record(record("a", text="t", image=b"i"), config(), 100)
-    with pytest.raises(InvalidInput, match="text of record 'a' is no Unicode"):
-        validation.check_record(record("a", text="\udfff"), config(), 100)
+    validation.check_payload(json.dumps({"a": "x" * 1_048_567}).encode())
+    with pytest.raises(InvalidInput, match="payload has 1048577 bytes; at most 1048576"):
+        validation.check_payload(b"x" * 1_048_577)

@@ -197,6 +197,30 @@ def test_a_decompression_bomb_is_refused_by_its_header(side: int, monkeypatch: p
             decode(png_header(side, side))
 
 
+def test_a_gif_whose_background_is_a_bomb_is_refused_before_it_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow fills the background of a GIF's frame while it opens the file, before anyone can look at its size."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("memory was filled")
+
+    monkeypatch.setattr(Image.core, "fill", never)
+    size = struct.pack("<HH", 60_000, 60_000)
+    disposed = b"!\xf9\x04\x08\0\0\0\0" + b"," + bytes(4) + size + b"\0" + b"\x02\x02\x44\x01\0;"
+    with pytest.raises(InvalidInput, match="above the limit of 300000000 pixels; make it smaller"):
+        decode(b"GIF89a" + size + b"\0\0\0" + disposed, max_pixels=300_000_000)
+
+
+def test_pillow_has_no_lower_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
+    data = saved(Image.new("RGB", (100, 10)), "PNG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        assert decode(data, max_pixels=1000).size == (100, 10)
+    with pytest.raises(InvalidInput, match="above the limit of 999 pixels"):
+        decode(data, max_pixels=999)
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
 @pytest.mark.filterwarnings("ignore:Image size:PIL.Image.DecompressionBombWarning")
 def test_damaged_files_never_raise_anything_else() -> None:
     chance = random.Random(7)

@@ -105,3 +105,36 @@ def test_offline_mode_is_said(hub: Hub, tmp_path):
 def test_a_download_that_breaks_off_is_unreachable(hub: Hub, tmp_path):
     hub.failing = "model.safetensors"
     assert fetch(REPOSITORY, tmp_path / "into", hub.endpoint)[0] == "SourceUnreachable"
+
+
+ACCEPT = """
+import sys
+from pathlib import Path
+from frostline.server.encoders.sources import hub
+from frostline.server.errors import InvalidInput
+
+def accept(size_bytes):
+    print(size_bytes)
+    raise InvalidInput("too large")
+
+try:
+    hub.fetch(sys.argv[1], Path(sys.argv[2]), accept=accept)
+except InvalidInput as error:
+    print(error)
+"""
+
+
+def test_what_the_hub_announces_may_be_refused_before_any_file_comes(repository, hub, tmp_path):
+    into = tmp_path / "into"
+    into.mkdir()
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", ACCEPT, REPOSITORY, str(into)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    unneeded = {"pytorch_model.bin", "model.ckpt", "tf_model.h5", "onnx/model.onnx", "train_script.py"}
+    files = [path for path in repository.rglob("*") if path.is_file()]
+    needed = [path for path in files if str(path.relative_to(repository)) not in unneeded]
+    announced, message = done.stdout.splitlines()
+    assert message == "too large"
+    assert not hub.asked
+    assert 0 < int(announced) <= sum(path.stat().st_size for path in needed)
+    assert int(announced) >= (repository / "model.safetensors").stat().st_size

@@ -126,8 +126,10 @@ def test_only_a_few_graphs_are_kept_and_each_is_made_once(bundle, monkeypatch):
     for layer in ("embeddings", "layer-1", "layer-2"):
         encoder.run(ready, layer, normalize=False)
     assert len(made) == 5
-    encoder.run(ready, "layer-2", normalize=True)  # the fifth pushed it out
-    assert made[5:] == ["layer-2.normalized"]
+    encoder.run(ready, "layer-2", normalize=True)  # the default, which is always kept
+    assert len(made) == 5
+    encoder.run(ready, "layer-1", normalize=True)  # the fifth pushed it out
+    assert made[5:] == ["layer-1.normalized"]
 
 
 def test_a_damaged_tokenizer_is_named(bundle, tmp_path):

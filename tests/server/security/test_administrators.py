@@ -3,9 +3,17 @@ import pytest
 from frostline.server.errors import PermissionDenied
 from frostline.server.security.administrators import Administrators, is_loopback
 
-LOCAL = ["ipv4:127.0.0.1:4711", "ipv4:127.9.9.9:1", "ipv6:[::1]:4711", "ipv6:%5B::1%5D:4711", "unix:/run/x", "unix:"]
+LOCAL = ["ipv4:127.0.0.1:4711", "ipv4:127.9.9.9:1", "ipv6:[::1]:4711", "ipv6:%5B::1%5D:4711"]
 LOCAL += ["ipv6:[::ffff:127.0.0.1]:4711"]
-REMOTE = ["ipv4:10.0.0.1:4711", "ipv6:[fe80::1]:4711", "ipv4:1.127.0.0:1", "ipv6:[::ffff:10.0.0.1]:1", "", "vsock:1:2"]
+REMOTE = [
+    "ipv4:10.0.0.1:4711",
+    "ipv6:[fe80::1]:4711",
+    "ipv4:1.127.0.0:1",
+    "ipv6:[::ffff:10.0.0.1]:1",
+    "",
+    "vsock:1:2",
+    "unix:/run/x",
+]
 REMOTE += ["ipv4:localhost.evil.org:1"]
 
 
@@ -39,3 +47,9 @@ def test_a_host_name_is_local_only_if_it_says_so():
     assert is_loopback("127.0.0.1")
     assert not is_loopback("0.0.0.0")
     assert not is_loopback("localhost.example.org")
+
+
+def test_a_call_that_a_proxy_passed_on_is_not_of_this_machine_and_needs_the_token():
+    with pytest.raises(PermissionDenied, match="proxy"):
+        Administrators().admit(LOCAL[0], "", forwarded=True)
+    Administrators("secret").admit(LOCAL[0], "Bearer secret", forwarded=True)

@@ -30,7 +30,7 @@ class Additions:
     Args:
         registry: takes them.
         folder: where files lie until an encoder is built; emptied here.
-        max_bytes: the most bytes of an upload.
+        max_bytes: the most bytes of an encoder's files.
     """
 
     def __init__(self, registry: Registry, folder: Path, max_bytes: int) -> None:
@@ -67,14 +67,17 @@ class Additions:
             async for progress in self._install(name, folder, spec.hub_id):
                 yield progress
 
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self._max_bytes:
+            raise InvalidInput(
+                f"an encoder of {size_bytes} bytes is above the server's limit of {self._max_bytes} bytes "
+                "(setting max_upload_bytes)"
+            )
+
     async def _receive(
         self, spec: pb.AddEncoderSpec, requests: AsyncIterator[pb.AddEncoderRequest], folder: Path
     ) -> AsyncGenerator[int]:
-        if spec.total_bytes > self._max_bytes:
-            raise InvalidInput(
-                f"an upload of {spec.total_bytes} bytes is above the server's limit of {self._max_bytes} bytes "
-                "(setting max_upload_bytes)"
-            )
+        self._check_size(spec.total_bytes)
         room_for(folder, spec.total_bytes)
         yield 0  # the description is accepted: who waits for this sends nothing in vain
         upload = Upload(folder, spec.total_bytes or self._max_bytes)
@@ -92,9 +95,19 @@ class Additions:
         yield upload.received_bytes
 
     async def _fetch(self, spec: pb.AddEncoderSpec, folder: Path) -> AsyncGenerator[int]:
+        def accept(size_bytes: int) -> None:
+            self._check_size(size_bytes)
+            room_for(folder, size_bytes)
+
         yield 0
-        await asyncio.to_thread(hub.fetch, spec.hub_id, folder)
-        yield sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        fetching = asyncio.create_task(asyncio.to_thread(hub.fetch, spec.hub_id, folder, accept=accept))
+        try:
+            await asyncio.shield(fetching)
+        finally:
+            await asyncio.wait((fetching,))  # it writes into the folder, also when the caller has gone
+        size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        self._check_size(size_bytes)  # what the hub announced need not be what came
+        yield size_bytes
 
     async def _install(self, name: str, folder: Path, hub_id: str) -> AsyncGenerator[pb.AddEncoderResponse]:
         loop = asyncio.get_running_loop()

@@ -1,19 +1,21 @@
 """What surrounds every call: the size limit, the status of a failure, and the count of calls under way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Never, Protocol, cast
 
 import grpc
 from google.protobuf.message import Message
 
+from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.status import MessageTooLarge, failure
 from frostline.wire.reasons import TRAILER
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _OURS = "/frostline."
+_UPLOAD = "/frostline.v1.EncoderService/AddEncoder"  # its requests are pieces, written one by one and not answered each
 
 
 class Requests(Protocol):
@@ -30,10 +32,9 @@ def deadline_of(context: Context) -> float | None:
     return None if remaining is None else asyncio.get_running_loop().time() + remaining
 
 
-def authorization_of(context: Context) -> str:
-    """The caller's `authorization` metadata; empty where there is none."""
-    metadata = context.invocation_metadata() or ()
-    return next((str(value) for key, value in metadata if key == "authorization"), "")
+def metadata_of(context: Context) -> dict[str, str]:
+    """The call's metadata; keys are in lower case."""
+    return {key: str(value) for key, value in context.invocation_metadata() or ()}
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -43,16 +44,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         max_message_bytes: largest request and answer.
+        request_bytes: counts what is in work; unary calls beyond its limit are refused, streams wait.
     """
 
-    def __init__(self, max_message_bytes: int) -> None:
+    def __init__(self, max_message_bytes: int, request_bytes: RequestBytes) -> None:
         self._max_message_bytes = max_message_bytes
+        self._request_bytes = request_bytes
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def idle(self) -> None:
-        """Waits until no call is under way."""
+        """Waits until no call is under way; one is until its answer has been sent."""
         await self._idle.wait()
 
     async def intercept_service(
@@ -75,14 +78,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, behavior: Callable[[Any, Context], Awaitable[Message]], method: str) -> Callable[..., Any]:
         async def call(request: Message, context: Context) -> Message:
-            with self._call():
-                try:
-                    self._check(request, "request")
-                    return self._check(await behavior(request, context), "answer")
-                except grpc.aio.AbortError:
-                    raise
-                except Exception as error:
-                    await _abort(context, error, method)
+            self._begin(context)
+            try:
+                size = self._check(request, "request")
+                self._request_bytes.take(size)
+                _when_done(context, lambda: self._request_bytes.free(size))
+                answer = await behavior(request, context)
+                self._check(answer, "answer")
+                return answer
+            except Exception as error:
+                await _abort(context, error, method)
 
         return call
 
@@ -90,40 +95,53 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self, behavior: Callable[[Requests, Context], AsyncIterator[Message]], method: str
     ) -> Callable[..., Any]:
         async def call(requests: Requests, context: Context) -> AsyncIterator[Message]:
-            with self._call():
-                try:
-                    async for answer in behavior(self._checked(requests), context):
-                        yield self._check(answer, "answer")
-                except grpc.aio.AbortError:
-                    raise
-                except Exception as error:
-                    await _abort(context, error, method)
+            self._begin(context)
+            in_work: deque[int] = deque()
+            _when_done(context, lambda: self._request_bytes.free(sum(in_work)))
+            try:
+                async for answer in behavior(self._admitted(requests, in_work, method), context):
+                    if in_work:
+                        self._request_bytes.free(in_work.popleft())
+                    self._check(answer, "answer")
+                    yield answer
+            except Exception as error:
+                await _abort(context, error, method)
 
         return call
 
-    async def _checked(self, requests: Requests) -> AsyncIterator[Message]:
+    async def _admitted(self, requests: Requests, in_work: deque[int], method: str) -> AsyncIterator[Message]:
         async for request in requests:
-            yield self._check(request, "request")
+            size = self._check(request, "request")
+            if method != _UPLOAD:
+                await self._request_bytes.wait(size)
+                in_work.append(size)
+            yield request
 
-    def _check(self, message: Message, what: str) -> Message:
+    def _check(self, message: Message, what: str) -> int:
         size = message.ByteSize()
         if size > self._max_message_bytes:
             raise MessageTooLarge(
                 f"{what} of {size} bytes is above the server's limit of {self._max_message_bytes} bytes "
                 "(setting max_message_bytes); ask for or send less at once"
             )
-        return message
+        return size
 
-    @contextmanager
-    def _call(self) -> Generator[None]:
+    def _begin(self, context: Context) -> None:
         self._under_way += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
+        _when_done(context, self._end)
+
+    def _end(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
+
+
+def _when_done(context: Context, callback: Callable[[], None]) -> None:
+    def call(_: object) -> None:
+        callback()
+
+    cast(Any, context).add_done_callback(call)  # the stubs want a class of their own
 
 
 async def _abort(context: Context, error: Exception, method: str) -> Never:

@@ -3,7 +3,8 @@
 # ruff: noqa: D102 - what a method does stands in the proto
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,15 +15,18 @@ from frostline.server.api.pages import Page
 from frostline.server.api.records import RecordWriter, record_message
 from frostline.server.api.resources import collection_message
 from frostline.server.api.searches import Searches
+from frostline.server.api.status import item_error
 from frostline.server.api.streams import Turn, pipelined
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.records import Record
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import InvalidInput
+from frostline.server.errors import DataDamaged, InvalidInput, NotFound
 from frostline.v1 import collection_service_pb2 as pb
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceServicer
+from frostline.v1.embedding_pb2 import Prompt
 
 MOST_IDS = 10_000
 
@@ -70,7 +74,7 @@ class CollectionService(CollectionServiceServicer):
         page = Page(request, start="")
         collections = sorted(self._catalogue.list(), key=lambda each: each.config.id)
         rest = [each for each in collections if each.config.id >= str(page.start)]
-        messages = [await asyncio.to_thread(collection_message, each) for each in rest[: page.size]]
+        messages = await asyncio.to_thread(_existing, rest[: page.size])
         more = page.token(rest[page.size].config.id) if len(rest) > page.size else ""
         return pb.ListCollectionsResponse(collections=messages, next_page_token=more)
 
@@ -103,13 +107,15 @@ class CollectionService(CollectionServiceServicer):
     async def GetRecords(self, request: pb.GetRecordsRequest, context: Context) -> pb.GetRecordsResponse:
         convert.at_most(len(request.ids), MOST_IDS, "ids")
         collection = self._collection(request.collection)
-        records = await asyncio.to_thread(
+        places = {each: place for place, each in reversed(list(enumerate(request.ids)))}
+        found = await asyncio.to_thread(
             collection.get, request.ids, vectors=request.include_vectors, content=request.include_content
         )
-        found = {record.id for record in records}
+        space = collection.config.space
         return pb.GetRecordsResponse(
-            records=[record_message(record, collection.config.space) for record in records],
+            records=await asyncio.to_thread(_messages, found.values(), space),
             missing_ids=[each for each in dict.fromkeys(request.ids) if each not in found],
+            errors=[item_error(places[key], each) for key, each in found.items() if isinstance(each, DataDamaged)],
         )
 
     async def ListRecords(self, request: pb.ListRecordsRequest, context: Context) -> pb.ListRecordsResponse:
@@ -123,7 +129,7 @@ class CollectionService(CollectionServiceServicer):
             content=request.include_content,
         )
         return pb.ListRecordsResponse(
-            records=[record_message(record, collection.config.space) for record in records],
+            records=await asyncio.to_thread(_messages, records, collection.config.space),
             next_page_token="" if following is None else page.token(following),
         )
 
@@ -176,9 +182,28 @@ class CollectionService(CollectionServiceServicer):
         if "description" in paths:
             changes["description"] = request.collection.description
         if "query_prompt" in paths:
-            prompts = self._registry.get(config.encoder).manifest.prompts if config.encoder else {}
-            changes["query_prompt"] = convert.prompt(request.collection.query_prompt, prompts, prompts.get("query", ""))
+            changes["query_prompt"] = self._query_prompt(request.collection.query_prompt, config)
         return changes
+
+    def _query_prompt(self, asked: Prompt, config: CollectionConfig) -> str:
+        if not config.encoder:
+            raise InvalidInput(f"collection {config.id!r} holds plain vectors; query_prompt needs an encoder")
+        if asked.HasField("literal"):
+            return asked.literal  # needs no encoder, which may be gone
+        prompts = self._registry.get(config.encoder).manifest.prompts
+        return convert.prompt(asked, prompts, prompts.get("query", ""))
+
+
+def _existing(collections: Sequence[Collection]) -> list[pb.Collection]:
+    messages: list[pb.Collection] = []
+    for collection in collections:
+        with contextlib.suppress(NotFound):  # deleted meanwhile
+            messages.append(collection_message(collection))
+    return messages
+
+
+def _messages(found: Iterable[Record | DataDamaged], space: EmbeddingSpace) -> list[pb.Record]:
+    return [record_message(each, space) for each in found if isinstance(each, Record)]
 
 
 def _plain_space(asked: pb.Collection) -> EmbeddingSpace:

@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 _NAME = TypeAdapter[str](Name)
 
-NOT_FINITE = "vector holds a value that is not a finite number; look for NaN and infinity where it was made"
-
 WELL_KNOWN_PROMPTS = {"query": "", "document": ""}
 """Prompts every encoder knows, and what they are where it declares none."""
 
@@ -170,10 +168,10 @@ def vector(message: pb.Vector, expected: EmbeddingSpace, where: str) -> NDArray[
         where: what it is for, for messages.
 
     Returns:
-        float32 of shape (d,), finite.
+        float32 of shape (d,); values may be anything.
 
     Raises:
-        InvalidInput: it has another length, or a value that is not finite.
+        InvalidInput: it has another length.
         SpaceMismatch: it says itself that it lives elsewhere.
     """
     if message.HasField("space"):
@@ -182,10 +180,7 @@ def vector(message: pb.Vector, expected: EmbeddingSpace, where: str) -> NDArray[
         raise InvalidInput(
             f"vector has {len(message.data) / 4:g} values of 4 bytes; {where} takes {expected.dimensions} dimensions"
         )
-    values = np.frombuffer(message.data, "<f4")
-    if not np.isfinite(values).all():
-        raise InvalidInput(NOT_FINITE)
-    return values
+    return np.frombuffer(message.data, "<f4")
 
 
 def matrix(message: pb.Tensor, rows: int | None, expected: EmbeddingSpace, where: str) -> NDArray[np.float32]:

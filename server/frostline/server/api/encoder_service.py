@@ -3,13 +3,14 @@
 # ruff: noqa: D102 - what a method does stands in the proto
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from frostline.server.api import convert
 from frostline.server.api.additions import Additions
-from frostline.server.api.calls import Context, authorization_of, deadline_of
-from frostline.server.api.inputs import Source, Waiting, embed
+from frostline.server.api.calls import Context, deadline_of, metadata_of
+from frostline.server.api.inputs import Source, Vectors, Waiting, embed
 from frostline.server.api.pages import Page
 from frostline.server.api.resources import check_message, encoder_message
 from frostline.server.api.status import item_error
@@ -19,10 +20,10 @@ from frostline.server.collections.catalogue import Catalogue
 from frostline.server.encoders.bundle import Manifest
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import FrostlineError, InUse, InvalidInput
+from frostline.server.errors import FrostlineError, InUse, InvalidInput, NotFound
 from frostline.server.security.administrators import Administrators
 from frostline.v1 import encoder_service_pb2 as pb
-from frostline.v1.embedding_pb2 import Input
+from frostline.v1.embedding_pb2 import Dtype, Input
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceServicer
 from frostline.wire import tensors
 
@@ -63,12 +64,12 @@ class EncoderService(EncoderServiceServicer):
     async def ListEncoders(self, request: pb.ListEncodersRequest, context: Context) -> pb.ListEncodersResponse:
         page = Page(request, start="")
         names = [name for name in self._registry.names() if name >= str(page.start)]
-        encoders = [await self._describe(name) for name in names[: page.size]]
+        encoders = await asyncio.to_thread(self._existing, names[: page.size])
         more = page.token(names[page.size]) if len(names) > page.size else ""
         return pb.ListEncodersResponse(encoders=encoders, next_page_token=more)
 
     async def GetEncoder(self, request: pb.GetEncoderRequest, context: Context) -> pb.Encoder:
-        return await self._describe(convert.resource_id(request.name, "encoders"))
+        return await asyncio.to_thread(self._describe, convert.resource_id(request.name, "encoders"))
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         return await self._embed(request, Waiting(deadline_of(context)))
@@ -87,18 +88,18 @@ class EncoderService(EncoderServiceServicer):
     async def AddEncoder(
         self, request_iterator: AsyncIterator[pb.AddEncoderRequest], context: Context
     ) -> AsyncIterator[pb.AddEncoderResponse]:
-        self._administrators.admit(context.peer(), authorization_of(context))
+        self._admit(context)
         async for progress in self._additions.add(request_iterator):
             yield progress
 
     async def VerifyEncoder(self, request: pb.VerifyEncoderRequest, context: Context) -> pb.VerifyEncoderResponse:
-        self._administrators.admit(context.peer(), authorization_of(context))
+        self._admit(context)
         name = convert.resource_id(request.name, "encoders")
         checks = await asyncio.to_thread(self._registry.verify, name)
         return pb.VerifyEncoderResponse(checks=[check_message(check) for check in checks])
 
     async def DeleteEncoder(self, request: pb.DeleteEncoderRequest, context: Context) -> pb.DeleteEncoderResponse:
-        self._administrators.admit(context.peer(), authorization_of(context))
+        self._admit(context)
         name = convert.resource_id(request.name, "encoders")
         async with self._encoders_in_use:
             users = [each.config.id for each in self._catalogue.list() if each.config.encoder == name]
@@ -107,9 +108,20 @@ class EncoderService(EncoderServiceServicer):
             await asyncio.to_thread(self._registry.delete, name)
         return pb.DeleteEncoderResponse()
 
-    async def _describe(self, name: str) -> pb.Encoder:
-        encoder = self._registry.get(name)
-        return encoder_message(encoder, await asyncio.to_thread(self._registry.size_bytes, name))
+    def _admit(self, context: Context) -> None:
+        metadata = metadata_of(context)
+        forwarded = not metadata.keys().isdisjoint(("x-forwarded-for", "forwarded"))
+        self._administrators.admit(context.peer(), metadata.get("authorization", ""), forwarded=forwarded)
+
+    def _existing(self, names: Sequence[str]) -> list[pb.Encoder]:
+        encoders: list[pb.Encoder] = []
+        for name in names:
+            with suppress(NotFound):  # deleted meanwhile
+                encoders.append(self._describe(name))
+        return encoders
+
+    def _describe(self, name: str) -> pb.Encoder:
+        return encoder_message(self._registry.get(name), self._registry.size_bytes(name))
 
     async def _embed(self, request: pb.EmbedRequest, waiting: Waiting) -> pb.EmbedResponse:
         convert.at_most(len(request.inputs), MOST_INPUTS, "inputs")
@@ -121,20 +133,28 @@ class EncoderService(EncoderServiceServicer):
         vectors = await embed(
             self._batcher,
             encoder,
-            [_source(each, manifest, space) for each in request.inputs],
+            await asyncio.to_thread(_sources, request.inputs, manifest, space),
             space,
             prefix=convert.prompt(options.prompt, manifest.prompts),
             truncate=convert.truncate(options.truncate),
             waiting=waiting,
         )
-        return pb.EmbedResponse(
-            embeddings=tensors.encode(vectors.rows, dtype),
-            errors=[item_error(index, error) for index, error in sorted(vectors.errors.items())],
-            space=convert.space_message(space),
-            token_counts=vectors.token_counts,
-            truncated=vectors.truncated,
-            timings=vectors.timings,
-        )
+        return await asyncio.to_thread(_response, vectors, space, dtype)
+
+
+def _response(vectors: Vectors, space: EmbeddingSpace, dtype: Dtype.ValueType) -> pb.EmbedResponse:
+    return pb.EmbedResponse(
+        embeddings=tensors.encode(vectors.rows, dtype),
+        errors=[item_error(index, error) for index, error in sorted(vectors.errors.items())],
+        space=convert.space_message(space),
+        token_counts=vectors.token_counts,
+        truncated=vectors.truncated,
+        timings=vectors.timings,
+    )
+
+
+def _sources(inputs: Iterable[Input], manifest: Manifest, space: EmbeddingSpace) -> list[Source]:
+    return [_source(each, manifest, space) for each in inputs]
 
 
 def _source(each: Input, manifest: Manifest, space: EmbeddingSpace) -> Source:

@@ -87,7 +87,7 @@ async def embed(
         else:
             contents[index] = source
     if given:
-        made.rows[list(given)] = space.fit(np.stack(list(given.values())))
+        await asyncio.to_thread(_take, given, made, space)
     if encoder and contents:
         await _run(batcher, encoder, contents, made, space, prefix, truncate, waiting)
     return made
@@ -118,12 +118,18 @@ class CollectionInputs:
             Vectors the collection takes; the others have errors.
 
         Raises:
-            SpaceMismatch: there are contents, and the encoder has changed since the collection was made.
-            NotFound: there are contents, and the encoder is gone.
+            SpaceMismatch: there are only contents, and the encoder has changed since the collection was made; beside
+                vectors, contents fail alone.
+            NotFound: the same, and the encoder is gone.
         """
         config = collection.config
         needed = config.encoder and any(isinstance(source, str | bytes) for source in sources)
-        encoder = self._encoder(config) if needed else None
+        try:
+            encoder = self._encoder(config) if needed else None
+        except FrostlineError as error:
+            if not any(isinstance(source, np.ndarray) for source in sources):
+                raise
+            encoder, sources = None, [error if isinstance(each, str | bytes) else each for each in sources]
         made = await embed(self._batcher, encoder, sources, config.space, prefix=prefix, waiting=waiting)
         await asyncio.to_thread(_check, made, collection)
         return made
@@ -143,6 +149,17 @@ def _check(made: Vectors, collection: Collection) -> None:
     for index, row in enumerate(made.rows):
         if index not in made.errors and (error := collection.check_vector(row)):
             made.errors[index] = error
+
+
+def _take(given: dict[int, NDArray[np.float32]], made: Vectors, space: EmbeddingSpace) -> None:
+    indices, vectors = np.array(list(given)), np.stack(list(given.values()))
+    finite = np.isfinite(vectors).all(axis=1)
+    made.rows[indices[finite]] = space.fit(vectors[finite])
+    for index, vector in zip(indices[~finite].tolist(), vectors[~finite], strict=True):
+        worst = int(np.flatnonzero(~np.isfinite(vector))[0])
+        made.errors[index] = InvalidInput(
+            f"vector holds {vector[worst]} at position {worst}; all values must be finite"
+        )
 
 
 def _refusal(encoder: Encoder | None, content: Content) -> InvalidInput | None:
@@ -177,7 +194,7 @@ async def _run(
     )
     indices = list(contents)
     whole = embedded.vectors.shape[1] == space.dimensions
-    made.rows[indices] = embedded.vectors if whole else space.fit(embedded.vectors)
+    made.rows[indices] = embedded.vectors if whole else await asyncio.to_thread(space.fit, embedded.vectors)
     for position, index in enumerate(indices):
         made.token_counts[index] = embedded.token_counts[position]
         made.truncated[index] = embedded.truncated[position]

@@ -1,7 +1,9 @@
 """Writing records: what has no vector is embedded, what is right is written, each item that is not says why."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
+from concurrent.futures import Future
 from time import perf_counter
 
 import numpy as np
@@ -60,7 +62,7 @@ class RecordWriter:
         if turn:
             await turn.come()
         started = perf_counter()
-        writing = await asyncio.to_thread(collection.upsert, records, request.request_id) if records else None
+        writing = await asyncio.to_thread(_write, collection, records, request) if records else None
         if turn:
             turn.over()
         written = await asyncio.wrap_future(writing) if writing else Written(0, collection.sequence)
@@ -121,6 +123,14 @@ def _source(record: pb.Record, row: Source | None, space: EmbeddingSpace, where:
             return record.image
         case _:
             return InvalidInput("the record has neither text, image nor vector; give one of them")
+
+
+def _write(collection: Collection, records: Sequence[Record], request: pb.UpsertRecordsRequest) -> "Future[Written]":
+    if not request.request_id:
+        return collection.upsert(records)
+    # Of the request as it was sent: vectors computed from it differ in their last bits.
+    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+    return collection.upsert(records, request.request_id, digest)
 
 
 def _record(message: pb.Record, vector: NDArray[np.float32]) -> Record:

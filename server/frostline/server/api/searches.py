@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 
-import numpy as np
-
 from frostline.server.api import convert
 from frostline.server.api.inputs import CollectionInputs, Source, Vectors, Waiting
 from frostline.server.api.status import item_error
 from frostline.server.collections.collection import Collection
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import FrostlineError, InvalidInput, NotFound
+from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput, NotFound
 from frostline.v1 import collection_service_pb2 as pb
 
 DEFAULT_LIMIT = 10
@@ -88,11 +86,16 @@ def _sources(request: pb.SearchRecordsRequest, collection: Collection) -> list[S
     return [_source(query, named, space, where) for query in request.queries]
 
 
-def _named(collection: Collection, ids: Sequence[str]) -> dict[str, np.ndarray]:
-    return {record.id: record.vector for record in collection.get(ids, vectors=True) if record.vector is not None}
+def _named(collection: Collection, ids: Sequence[str]) -> dict[str, Source]:
+    named: dict[str, Source] = {}
+    for record_id, record in collection.get(ids, payloads=False, vectors=True).items():
+        source = record if isinstance(record, DataDamaged) else record.vector
+        if source is not None:
+            named[record_id] = source
+    return named
 
 
-def _source(query: pb.Query, named: dict[str, np.ndarray], space: EmbeddingSpace, where: str) -> Source:
+def _source(query: pb.Query, named: dict[str, Source], space: EmbeddingSpace, where: str) -> Source:
     match query.WhichOneof("kind"):
         case "text":
             return query.text

@@ -15,6 +15,7 @@ from frostline.server.api.collection_service import CollectionService
 from frostline.server.api.encoder_service import EncoderService
 from frostline.server.api.inputs import CollectionInputs
 from frostline.server.api.records import RecordWriter
+from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.searches import Searches
 from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.catalogue import Catalogue
@@ -56,10 +57,11 @@ class GrpcServer:
     Args:
         rooms: what the services speak to.
         max_message_bytes: largest request and answer.
+        max_request_bytes: of requests in work at once.
     """
 
-    def __init__(self, rooms: Rooms, max_message_bytes: int) -> None:
-        self._calls = CallInterceptor(max_message_bytes)
+    def __init__(self, rooms: Rooms, max_message_bytes: int, max_request_bytes: int) -> None:
+        self._calls = CallInterceptor(max_message_bytes, RequestBytes(max_request_bytes))
         self._closing = asyncio.Event()
         self._health = health.HealthServicer()
         # Messages up to twice the limit are still read, so that the answer can say which setting they are above.

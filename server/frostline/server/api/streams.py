@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from frostline.server.errors import ShuttingDown
 
@@ -48,16 +49,18 @@ async def pipelined(
     Raises:
         ShuttingDown: the server stops; all that was read is answered.
     """
-    tasks: asyncio.Queue[asyncio.Task[A] | None] = asyncio.Queue(WINDOW - 2)  # one is awaited, one waits for the queue
+    tasks: asyncio.Queue[asyncio.Task[A] | None] = asyncio.Queue()
     started: set[asyncio.Task[A]] = set()
-    reader = asyncio.create_task(_read(requests, answer, closing, tasks, started))
+    room = asyncio.Semaphore(WINDOW - 1)  # beside the one that is awaited
+    reader = asyncio.create_task(_read(requests, answer, closing, tasks, started, room))
     try:
         while task := await tasks.get():
             yield await task
+            started.discard(task)
+            room.release()
         await reader
     finally:
-        for each in (reader, *started):
-            each.cancel()
+        await _end(reader, *started)
 
 
 async def _read(
@@ -66,29 +69,31 @@ async def _read(
     closing: asyncio.Event,
     tasks: "asyncio.Queue[asyncio.Task[A] | None]",
     started: "set[asyncio.Task[A]]",
+    room: asyncio.Semaphore,
 ) -> None:
     before = asyncio.Event()
     before.set()
     try:
-        async for request in _until(requests, closing):
-            over = asyncio.Event()
-            task = asyncio.ensure_future(answer(request, Turn(before, over)))
-            started.add(task)
-            task.add_done_callback(started.discard)
-            await tasks.put(task)
-            before = over
+        async with aclosing(_until(requests, closing)) as arriving:
+            async for request in arriving:
+                over = asyncio.Event()
+                task = asyncio.ensure_future(answer(request, Turn(before, over)))
+                started.add(task)
+                tasks.put_nowait(task)
+                before = over
+                await room.acquire()
     finally:
-        await tasks.put(None)
+        tasks.put_nowait(None)
 
 
 async def _until(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGenerator[Q]:
     closed = asyncio.create_task(closing.wait())
+    reading: asyncio.Future[Q] | None = None
     try:
         while True:
             reading = asyncio.ensure_future(anext(requests))
             await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
-                reading.cancel()
                 raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
             try:
                 request = reading.result()
@@ -96,4 +101,10 @@ async def _until(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGen
                 return
             yield request
     finally:
-        closed.cancel()
+        await _end(closed, *([reading] if reading else []))
+
+
+async def _end(*running: asyncio.Future[Any]) -> None:
+    for each in running:
+        each.cancel()
+    await asyncio.gather(*running, return_exceptions=True)  # else asyncio logs errors that nobody took

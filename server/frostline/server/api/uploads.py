@@ -14,7 +14,7 @@ SUFFIXES = frozenset({".json", ".txt", ".md", ".onnx", ".safetensors", ".npz"})
 
 MOST_FILES = 256
 _DEEPEST = 4
-_LONGEST = 255  # characters of a path
+_LONGEST = 255  # bytes of a path, which file systems allow a name
 _ROOM_TO_BUILD = 2  # a bundle takes about as much again as the files it is built from
 
 
@@ -88,8 +88,8 @@ def check_path(path: str) -> None:
     parts = path.split("/")
     if not all(parts) or {".", ".."} & set(parts) or "\\" in path or not path.isprintable():
         raise InvalidInput(f"path {path!r} is not allowed; send paths relative to the encoder's folder, without ..")
-    if len(parts) > _DEEPEST or len(path) > _LONGEST:
-        raise InvalidInput(f"path {path!r} is too deep or too long; at most {_DEEPEST} parts and {_LONGEST} characters")
+    if len(parts) > _DEEPEST or len(path.encode()) > _LONGEST:
+        raise InvalidInput(f"path {path!r} is too deep or too long; at most {_DEEPEST} parts and {_LONGEST} bytes")
     if PurePosixPath(path).suffix not in SUFFIXES:
         known = ", ".join(sorted(SUFFIXES))
         raise InvalidInput(f"{path!r} is not a file an encoder is built from ({known}); weights come as safetensors")
@@ -117,7 +117,7 @@ def room_for(folder: Path, size_bytes: int) -> None:
 def _explained(folder: Path) -> Generator[None]:
     try:
         yield
-    except FileExistsError as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise InvalidInput(f"{error.filename} is both a file and a folder of the upload") from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

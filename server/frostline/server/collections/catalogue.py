@@ -4,19 +4,21 @@ A folder whose name begins with a dot is on its way in (`.new-*`) or out (`.dele
 appear or vanish at once, and what a crash left behind is removed at start.
 """
 
+import contextlib
 import errno
 import logging
 import os
+import resource
 import shutil
 import threading
 import uuid
 from pathlib import Path
 
 from frostline.server.collections import database, validation
-from frostline.server.collections.collection import Collection
+from frostline.server.collections.collection import MAX_ANSWER_BYTES, Collection
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.folder_lock import FolderLock
-from frostline.server.errors import AlreadyExists, FrostlineError, NotFound, ShuttingDown, StorageFull
+from frostline.server.errors import AlreadyExists, FrostlineError, NotFound, Overloaded, ShuttingDown, StorageFull
 
 _NEW, _DELETED = ".new-", ".deleted-"
 
@@ -31,19 +33,21 @@ class Catalogue:
 
     Args:
         folder: made where it is missing.
-        max_payload_bytes: the largest payload of a record.
+        max_answer_bytes: the most that is read for one answer; see `Collection`.
 
     Raises:
         InUse: another process holds the folder; names its pid.
+        Overloaded: the process may not open enough files; says how to raise the limit.
     """
 
-    def __init__(self, folder: Path, *, max_payload_bytes: int = validation.MAX_PAYLOAD_BYTES) -> None:
+    def __init__(self, folder: Path, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._folder = folder
-        self._max_payload_bytes = max_payload_bytes
+        self._max_answer_bytes = max_answer_bytes
         self._changing = threading.Lock()
         self._closed = False
         self._collections: dict[str, Collection] = {}
         self._unusable: dict[str, FrostlineError] = {}
+        _allow_open_files()
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(folder)
         for path in sorted(folder.iterdir()):
@@ -75,7 +79,7 @@ class Catalogue:
                 raise StorageFull(f"the disk has no room for collection {config.id!r}; free some space") from error
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
-            collection = Collection(self._folder / config.id, max_payload_bytes=self._max_payload_bytes)
+            collection = Collection(self._folder / config.id, max_answer_bytes=self._max_answer_bytes)
             self._collections[config.id] = collection
             return collection
 
@@ -132,7 +136,10 @@ class Catalogue:
 
     def _open(self, path: Path) -> None:
         try:
-            self._collections[path.name] = Collection(path, max_payload_bytes=self._max_payload_bytes)
+            self._collections[path.name] = Collection(path, max_answer_bytes=self._max_answer_bytes)
+        except Overloaded:  # for the operator to mend; nothing is wrong with the collection
+            self.close()
+            raise
         except FrostlineError as error:
             _log.error("collection %r is not served: %s", path.name, error)
             self._unusable[path.name] = error
@@ -143,6 +150,13 @@ class Catalogue:
         _sync(fresh)
         fresh.rename(self._folder / config.id)
         _sync(self._folder)
+
+
+def _allow_open_files() -> None:
+    """Raises this process's limit as far as it may: each collection holds files open, and 1024 are soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems take no limit as high as they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _sync(folder: Path) -> None:

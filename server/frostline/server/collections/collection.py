@@ -18,10 +18,10 @@ from frostline.server.collections.operations import Configure, Delete, Upsert, W
 from frostline.server.collections.records import Record, Rows
 from frostline.server.collections.search_port import VectorSearch
 from frostline.server.collections.writer import Writer
-from frostline.server.errors import DataDamaged, InvalidInput
+from frostline.server.errors import DataDamaged, InvalidInput, NotFound
 
 MAX_HITS = 1_000_000
-PAGE_BYTES = 32 << 20
+MAX_ANSWER_BYTES = 64 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -31,15 +31,16 @@ class Collection:
 
     Args:
         folder: the collection's own, with its file in it.
-        max_payload_bytes: the largest payload of a record.
+        max_answer_bytes: the most that is read for one answer, in ids, payloads, vectors and contents; one record is
+            always read.
 
     Raises:
         DataDamaged: the file cannot be read. Single damaged rows are logged and left out.
     """
 
-    def __init__(self, folder: Path, *, max_payload_bytes: int = validation.MAX_PAYLOAD_BYTES) -> None:
+    def __init__(self, folder: Path, *, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
         self._folder = folder
-        self._max_payload_bytes = max_payload_bytes
+        self._max_answer_bytes = max_answer_bytes
         self._ledger = Ledger(folder / FILE_NAME)
         name = self.config.id
         self._readers = Readers(folder / FILE_NAME, f"collection {name!r} is being closed and takes no more reads")
@@ -60,20 +61,20 @@ class Collection:
         return self._ledger.state.index.count
 
     def size_bytes(self) -> int:
-        """Bytes on disk."""
+        """Bytes on disk.
+
+        Raises:
+            NotFound: the collection was deleted meanwhile.
+        """
+        try:
+            paths = list(self._folder.iterdir())
+        except FileNotFoundError as error:
+            raise NotFound(f"collection {self.config.id!r} was deleted") from error
         sizes = 0
-        for path in self._folder.iterdir():
+        for path in paths:
             with contextlib.suppress(FileNotFoundError):  # SQLite removes its log when it is done
                 sizes += path.stat().st_size
         return sizes
-
-    def check(self, record: Record) -> InvalidInput | None:
-        """Says what is wrong with a record, or nothing; `upsert` refuses a batch in which one is wrong."""
-        try:
-            validation.check_record(record, self.config, self._max_payload_bytes)
-        except InvalidInput as error:
-            return error
-        return None
 
     def check_vector(self, vector: NDArray[np.float32]) -> InvalidInput | None:
         """Says what is wrong with a vector, to store or to search for, or nothing.
@@ -87,28 +88,28 @@ class Collection:
             return error
         return None
 
-    def upsert(self, records: Sequence[Record], request_id: str = "") -> "Future[Written]":
+    def upsert(self, records: Sequence[Record], request_id: str = "", digest: bytes = b"") -> "Future[Written]":
         """Inserts records, replacing those with the same id. All or none; of equal ids the last stays.
 
         Args:
-            records: n records with vectors.
-            request_id: at most 64 bytes. Where an earlier request with the same id and content was written, its answer
+            records: n records with vectors. The caller has checked them as `validation` says, once, where it can
+                refuse each alone; they are not checked again.
+            request_id: at most 64 bytes. Where an earlier request with the same id and digest was written, its answer
                 is given and nothing is done.
+            digest: tells requests with the same id apart. Give one of what the client sent where vectors were computed
+                from it, since those differ in their last bits; otherwise it is made of the records.
 
         Returns:
             The answer, once the records are on disk and a search finds them. It fails with StorageFull where the disk
             has no room, and with InvalidInput where the request id belongs to another request.
 
         Raises:
-            InvalidInput: a record is refused by `check`; names it.
+            InvalidInput: the request id is too long.
             ShuttingDown: the collection is closed.
         """
         validation.check_request_id(request_id)
-        for index, record in enumerate(records):
-            if error := self.check(record):
-                raise InvalidInput(f"record {index}: {error}") from error
         last = {record.id: record for record in records}
-        return self._writer.submit(Upsert(tuple(last.values()), request_id))
+        return self._writer.submit(Upsert(tuple(last.values()), request_id, digest))
 
     def delete(self, ids: Sequence[str], request_id: str = "") -> "Future[Written]":
         """Deletes records by id, passing over those that do not exist; see `upsert`."""
@@ -130,33 +131,41 @@ class Collection:
         self._writer.submit(Configure(description, query_prompt)).result()
         return self.config
 
-    def get(self, ids: Sequence[str], *, vectors: bool = False, content: bool = False) -> list[Record]:
+    def get(
+        self, ids: Sequence[str], *, payloads: bool = True, vectors: bool = False, content: bool = False
+    ) -> dict[str, Record | DataDamaged]:
         """Reads records by id.
 
         Args:
-            ids: ids in any order.
+            ids: ids in any order; each is read once.
+            payloads: whether to read payloads; empty where not.
             vectors: whether to read vectors, as they were written.
             content: whether to read texts and images.
 
         Returns:
-            Those that exist, in the order asked for.
+            By id those that exist, or how one is damaged, in the order they were first asked for.
 
         Raises:
-            DataDamaged: one of them is damaged; names it.
+            InvalidInput: together they are larger than an answer may be.
             ShuttingDown: the collection is closed.
         """
-        records: list[Record] = []
+        found: dict[str, Record | DataDamaged] = {}
+        size = 0
         with self._view() as (rows, _, _):
-            for record_id in ids:
-                record = rows.get(record_id, vectors=vectors, content=content)
-                if isinstance(record, DataDamaged):
-                    raise record
+            for record_id in dict.fromkeys(ids):
+                record = rows.get(record_id, payloads=payloads, vectors=vectors, content=content)
+                size += record.size_bytes() if isinstance(record, Record) else 0
+                if found and size > self._max_answer_bytes:
+                    raise InvalidInput(
+                        f"the first {len(found) + 1} of these records have more than {self._max_answer_bytes} bytes; "
+                        "ask for fewer ids at once"
+                    )
                 if record is not None:
-                    records.append(record)
-        return records
+                    found[record_id] = record
+        return found
 
     def page(
-        self, after: int, limit: int, *, vectors: bool = False, content: bool = False, max_bytes: int = PAGE_BYTES
+        self, after: int, limit: int, *, vectors: bool = False, content: bool = False
     ) -> tuple[list[Record], int | None]:
         """Reads records in the order they were last written; damaged ones are logged and left out.
 
@@ -167,10 +176,10 @@ class Collection:
             limit: the most records, at least 1.
             vectors: whether to read vectors.
             content: whether to read texts and images.
-            max_bytes: a page ends early when it is as large as this.
 
         Returns:
-            The records, and where the next page begins; None after the last.
+            The records, fewer than `limit` where more would fill over half an answer. And where the next page begins;
+            None after the last.
 
         Raises:
             ShuttingDown: the collection is closed.
@@ -180,14 +189,14 @@ class Collection:
         with self._view() as (rows, _, _):
             behind = rows.after(after, limit + 1, vectors=vectors, content=content)
             for seen, (internal_id, record) in enumerate(behind):
-                if seen == limit or size >= max_bytes:
+                size += record.size_bytes() if isinstance(record, Record) else 0
+                if seen == limit or (records and size > self._max_answer_bytes // 2):
                     return records, after
                 after = internal_id
                 if isinstance(record, DataDamaged):
                     _log.error("collection %r: %s", self.config.id, record)
                 else:
                     records.append(record)
-                    size += _size(record)
         return records, None
 
     def search(
@@ -206,18 +215,21 @@ class Collection:
             exclude: q ids of records to leave out of the hits of their query, or None.
 
         Returns:
-            The hits; min(limit, count) of each query. Equal scores come in the order they were written. A record that
-            was damaged since the server started is logged and left out.
+            The hits; min(limit, count) of each query. Equal scores come in the order they were written. A record whose
+            payload is read and was damaged since the server started is logged and left out.
 
         Raises:
-            InvalidInput: a query is refused by `check_vector`; names it. Or too many hits are asked for.
+            InvalidInput: a query is refused by `check_vector`; names it. Or too many hits are asked for, or what was
+                found is larger than an answer may be; records left out count too.
             ShuttingDown: the collection is closed.
         """
         self._check_search(queries, limit)
         wanted = limit + 1 if exclude else limit
         with self._view() as (rows, index, sequence):
             neighbors = index.search(queries, wanted)
-            found = rows.found(np.unique(neighbors.ids).tolist())
+            ids, counts = np.unique(neighbors.ids, return_counts=True)
+            times = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+            found = rows.found(times, payloads=payloads, max_bytes=self._max_answer_bytes)
         for record in found.values():
             if isinstance(record, DataDamaged):
                 _log.error("collection %r: %s", self.config.id, record)
@@ -253,8 +265,3 @@ class Collection:
                 f"{len(queries)} queries with {limit} hits each ask for {hits} hits; at most {MAX_HITS} are returned "
                 "at once, send fewer queries or a lower limit"
             )
-
-
-def _size(record: Record) -> int:
-    vector = 0 if record.vector is None else record.vector.nbytes
-    return len(record.payload) + vector + len(record.text or "") + len(record.image or b"")

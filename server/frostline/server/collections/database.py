@@ -9,12 +9,13 @@ Each write takes the next sequence. Whatever is derived from this file carries t
 """
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Generator
 from pathlib import Path
 
-from frostline.server.errors import DataDamaged, FrostlineError, ShuttingDown, StorageFull
+from frostline.server.errors import DataDamaged, FrostlineError, Overloaded, ShuttingDown, StorageFull
 
 FILE_NAME = "records.sqlite"
 SCHEMA_VERSION = 1
@@ -64,6 +65,10 @@ _DISK_FULL = {
     sqlite3.SQLITE_IOERR_SHMSIZE,
     sqlite3.SQLITE_IOERR_SHMOPEN,
 }
+OPEN_FILES_RETRY_SECONDS = 1.0
+IDLE_READERS = 4
+"""How many connections are kept for reads to come; each holds files open."""
+
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 
@@ -72,6 +77,7 @@ def create(path: Path, config: str) -> None:
 
     Raises:
         StorageFull: the disk has no room.
+        Overloaded: no more files may be opened.
     """
     try:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -82,7 +88,7 @@ def create(path: Path, config: str) -> None:
             connection.execute("INSERT INTO meta VALUES (1, ?, 0)", (config,))
             connection.execute("COMMIT")
     except sqlite3.Error as error:
-        raise explained(error, path) from error
+        raise explained(error, path.parent) from error  # the file is not missing: it is yet to come
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -92,6 +98,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises:
         DataDamaged: the file is missing, no collection, damaged, or of a newer Frostline.
+        Overloaded: no more files may be opened.
     """
     try:
         connection = sqlite3.connect(
@@ -115,14 +122,20 @@ def explained(error: sqlite3.Error, path: Path) -> Exception:
 
     Args:
         error: as SQLite raised it.
-        path: the file.
+        path: the file, or the folder it is made in.
 
     Returns:
-        StorageFull or DataDamaged where it is one of those, else the error itself.
+        StorageFull, DataDamaged, or Overloaded where no more files may be opened; else the error itself.
     """
     code = getattr(error, "sqlite_errorcode", 0)
     if code in _DISK_FULL:
         return StorageFull(f"the disk has no room for {path} ({error}); free some space, then write again")
+    if code & 0xFF == sqlite3.SQLITE_CANTOPEN and os.access(path, os.R_OK | os.W_OK):
+        return Overloaded(
+            f"{path} is there but cannot be opened, most likely because the server has too many files open; raise the "
+            "limit (ulimit -n) and start it again, or keep fewer collections",
+            OPEN_FILES_RETRY_SECONDS,
+        )
     if code & 0xFF in _DAMAGED:
         return DataDamaged(
             f"{path} is damaged, missing or unreadable ({error}); stop the server, restore the file from a backup "
@@ -154,6 +167,7 @@ class Readers:
         Raises:
             ShuttingDown: closed.
             DataDamaged: the file is damaged.
+            Overloaded: no more files may be opened.
         """
         connection = self._borrow()
         try:
@@ -192,5 +206,8 @@ class Readers:
             if connection is not None:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                self._idle.append(connection)
+                if len(self._idle) < IDLE_READERS:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
             self._changed.notify_all()

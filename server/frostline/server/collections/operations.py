@@ -26,16 +26,17 @@ class Upsert:
 
     records: Sequence[Record]
     request_id: str = ""
+    request_digest: bytes = b""
 
     def digest(self) -> bytes:
-        """Tells requests apart: 16 bytes over all but vectors made from content, which differ in their last bits."""
+        """Tells requests apart: the digest of the request where it came with one, else 16 bytes over the records."""
+        if self.request_digest:
+            return self.request_digest
         digest = _Digest("upsert")
         for record in self.records:
             digest.add(record.id.encode(), record.payload)
-            if record.text is not None or record.image is not None:
-                digest.add((record.text or "").encode(), record.image or b"")
-            elif record.vector is not None:
-                digest.add(record.vector.tobytes())
+            digest.add((record.text or "").encode(), record.image or b"")
+            digest.add(b"" if record.vector is None else record.vector.tobytes())
         return digest.value()
 
 

@@ -1,21 +1,21 @@
 """Durable rows: records and their vectors in SQLite.
 
-Each row carries a checksum over what it holds and the key it belongs to, and is checked whenever it is read. There are
-three to a record, because payload, content and vector are read apart.
+Each row carries checksums over what it holds and the key it belongs to. There are three to a record, because payload,
+content and vector are read apart; each is checked whenever its part is read.
 """
 
 import json
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.errors import DataDamaged
+from frostline.server.errors import DataDamaged, InvalidInput
 
 VECTOR_NAME = "default"
 """The name of a collection's one vector."""
@@ -44,6 +44,12 @@ class Record:
     text: str | None = None
     image: bytes | None = None
     sequence: int = 0
+
+    def size_bytes(self) -> int:
+        """Bytes of id, payload, vector and content."""
+        vector = 0 if self.vector is None else self.vector.nbytes
+        texts = len(self.id.encode()) + len((self.text or "").encode())
+        return texts + len(self.payload) + vector + len(self.image or b"")
 
 
 class Rows:
@@ -93,11 +99,11 @@ class Rows:
         self._connection.executemany("DELETE FROM vectors WHERE internal_id = ?", ((each,) for each in removed))
         return removed
 
-    def get(self, record_id: str, *, vectors: bool, content: bool) -> Record | DataDamaged | None:
+    def get(self, record_id: str, *, payloads: bool, vectors: bool, content: bool) -> Record | DataDamaged | None:
         """Reads a record by id; None where there is none, an error where its row is damaged."""
-        query = f"{_select(vectors, content)} WHERE r.id = ?"
+        query = f"{_select(payloads, vectors, content)} WHERE r.id = ?"
         row = self._connection.execute(query, (record_id,)).fetchone()
-        return self._record(row, vectors) if row else None
+        return self._record(row, payloads, vectors) if row else None
 
     def after(
         self, internal_id: int, limit: int, *, vectors: bool, content: bool
@@ -113,15 +119,37 @@ class Rows:
         Yields:
             Internal id and record, or an error where its row is damaged.
         """
-        query = f"{_select(vectors, content)} WHERE r.internal_id > ? ORDER BY r.internal_id LIMIT ?"
+        query = f"{_select(True, vectors, content)} WHERE r.internal_id > ? ORDER BY r.internal_id LIMIT ?"
         for row in self._connection.execute(query, (internal_id, limit)):
-            yield row[0], self._record(row, vectors)
+            yield row[0], self._record(row, True, vectors)
 
-    def found(self, internal_ids: Iterable[int]) -> dict[int, Record | DataDamaged]:
-        """Reads records by internal id, without vector and content."""
-        query = f"{_select(False, False)} WHERE r.internal_id IN (SELECT value FROM json_each(?))"
-        rows = self._connection.execute(query, (json.dumps(list(internal_ids)),))
-        return {row[0]: self._record(row, False) for row in rows.fetchall()}
+    def found(self, counts: Mapping[int, int], *, payloads: bool, max_bytes: int) -> dict[int, Record | DataDamaged]:
+        """Reads what was found, without vector and content.
+
+        Args:
+            counts: how often each internal id was found.
+            payloads: whether to read payloads.
+            max_bytes: the most bytes of ids and payloads, each as often as it was found.
+
+        Returns:
+            By internal id the record, or an error where its row is damaged.
+
+        Raises:
+            InvalidInput: there are more bytes.
+        """
+        query = f"{_select(payloads, False, False)} WHERE r.internal_id IN (SELECT value FROM json_each(?))"
+        found: dict[int, Record | DataDamaged] = {}
+        size = 0
+        for row in self._connection.execute(query, (json.dumps(list(counts)),)):
+            found[row[0]] = record = self._record(row, payloads, False)
+            if isinstance(record, Record):
+                size += counts[row[0]] * record.size_bytes()
+            if size > max_bytes:
+                raise InvalidInput(
+                    f"the ids and payloads that were found have more than {max_bytes} bytes; send fewer queries, "
+                    "ask for fewer hits, or leave payloads out"
+                )
+        return found
 
     def vectors(self) -> Iterator[list[tuple[int, NDArray[np.float32] | DataDamaged]]]:
         """Reads all vectors by ascending internal id, so many at a time that memory stays small.
@@ -133,17 +161,18 @@ class Rows:
         while rows := cursor.fetchmany(LOADED_ROWS):
             yield [(row[0], self._vector(*row)) for row in rows]
 
-    def _record(self, row: Sequence[Any], vectors: bool) -> Record | DataDamaged:
+    def _record(self, row: Sequence[Any], payloads: bool, vectors: bool) -> Record | DataDamaged:
         internal_id, label, sequence, crc, payload, content_crc, text, image = row[:8]
         try:
-            if crc != _record_crc(internal_id, label, sequence, payload):
+            if payloads and crc != _record_crc(internal_id, label, sequence, payload):
                 return _damaged("its payload", internal_id, label)
             if content_crc is not None and content_crc != _content_crc(internal_id, text, image):
                 return _damaged("its content", internal_id, label)
             vector = self._vector(internal_id, label, *row[8:]) if vectors else None
             if isinstance(vector, DataDamaged):
                 return vector
-            return Record(label.decode(), vector, payload, None if text is None else text.decode(), image, sequence)
+            text = None if text is None else text.decode()
+            return Record(label.decode(), vector, payload or b"", text, image, sequence)
         except (TypeError, ValueError, AttributeError, struct.error):
             # Bits that flip in the head of a row change the types of its columns.
             return _damaged("its row", internal_id, label)
@@ -157,10 +186,11 @@ class Rows:
         return _damaged("its vector", internal_id, label)
 
 
-def _select(vectors: bool, content: bool) -> str:
+def _select(payloads: bool, vectors: bool, content: bool) -> str:
+    payload = "r.crc, r.payload" if payloads else "NULL, NULL"
     contents = "r.content_crc, r.text, r.image" if content else "NULL, NULL, NULL"
     vector, source = ("v.crc, v.vector", _JOINED) if vectors else ("NULL, NULL", "FROM records r")
-    return f"SELECT r.internal_id, r.id, r.sequence, r.crc, r.payload, {contents}, {vector} {source}"
+    return f"SELECT r.internal_id, r.id, r.sequence, {payload}, {contents}, {vector} {source}"
 
 
 def _record_row(internal_id: int, record: Record, sequence: int) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What may enter a collection. Nothing is written before it has passed here."""
+"""What may enter a collection. `api` writes nothing that has not passed here, and refuses each item alone."""
 
 import json
 import math
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import CollectionConfig, Metric
-from frostline.server.collections.records import Record
 from frostline.server.errors import InvalidInput
 
 MAX_ID_BYTES = 512
@@ -68,23 +67,6 @@ def check_request_id(request_id: str) -> None:
         raise InvalidInput(f"request id {_short(request_id)} has {size} bytes; take at most {MAX_REQUEST_ID_BYTES}")
 
 
-def check_record(record: Record, config: CollectionConfig, max_payload_bytes: int) -> None:
-    """Checks a record for a collection.
-
-    Raises:
-        InvalidInput: says what is wrong, with which value.
-    """
-    check_id(record.id)
-    if record.vector is None:
-        raise InvalidInput(f"record {_short(record.id)} has no vector; give one, or content to embed")
-    check_vector(record.vector, config)
-    check_payload(record.payload, max_payload_bytes)
-    if record.text is not None:
-        _utf8(record.text, f"text of record {_short(record.id)}")
-        if record.image is not None:
-            raise InvalidInput(f"record {_short(record.id)} has both text and image; give one of them")
-
-
 def check_vector(vector: NDArray[Any], config: CollectionConfig) -> None:
     """Checks a vector to store or to search for.
 
@@ -109,20 +91,19 @@ def check_vector(vector: NDArray[Any], config: CollectionConfig) -> None:
         raise InvalidInput("vector is all zeros, which has no cosine to anything; leave it out or use another metric")
 
 
-def check_payload(payload: bytes, max_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+def check_payload(payload: bytes) -> None:
     """Checks that a payload is one JSON object as RFC 8259 has it; keys must not repeat.
 
     Args:
         payload: JSON in UTF-8; empty stands for `{}`.
-        max_bytes: the most bytes it may have.
 
     Raises:
         InvalidInput: says what is wrong, and where.
     """
     if not payload or payload == b"{}":
         return
-    if len(payload) > max_bytes:
-        raise InvalidInput(f"payload has {len(payload)} bytes; at most {max_bytes} are taken")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise InvalidInput(f"payload has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are taken")
     try:
         value: Json = json.loads(
             payload.decode(), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique

@@ -5,7 +5,7 @@
     tokenizer.json          text encoders
     golden.npz              inputs and vectors the graph must reproduce (optional)
 
-The fingerprint hashes what changes the output. Names, licences and sources do not.
+The fingerprint hashes what changes the output. Names, licences, sources and other files do not.
 """
 
 import hashlib
@@ -19,6 +19,11 @@ from frostline.server.encoders.space import EmbeddingSpace, Pooling
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
 
 MANIFEST = "manifest.json"
+
+PREPROCESSING_RULES = 1
+"""Version of how images are decoded and resized here. Raise it with every change of code that changes pixels."""
+
+_CHANGING_FILES = ("model.onnx", "tokenizer.json")  # all that an encoder reads
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 
@@ -116,14 +121,16 @@ class Manifest(_Frozen):
         raise NotFound(f"encoder {self.name!r} has no layer {wanted!r}; it has {known}")
 
     def fingerprint(self) -> str:
-        """Hashes what changes the output: files, layers, pooling, length and preprocessing.
+        """Hashes what changes the output: graph, tokenizer, layers, pooling, length, preprocessing and its rules.
 
         Returns:
             64 hexadecimal digits (sha256 of canonical JSON).
         """
         changing = self.model_dump(mode="json", include={"modality", "pooling", "max_tokens", "preprocessing"})
         changing["layers"] = {layer.name: layer.model_dump(mode="json") for layer in self.layers}
-        changing["files"] = {path: sha for path, sha in self.files.items() if path != "golden.npz"}
+        changing["files"] = {path: sha for path, sha in self.files.items() if path in _CHANGING_FILES}
+        if self.modality == "image":
+            changing["preprocessing_rules"] = PREPROCESSING_RULES
         return hashlib.sha256(json.dumps(changing, sort_keys=True).encode()).hexdigest()
 
     def space(self, layer: str = "", dimensions: int = 0, normalize: bool | None = None) -> EmbeddingSpace:

@@ -6,6 +6,7 @@ Rule 3: a file that ends early is refused, never filled up with grey.
 """
 
 import io
+import threading
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -24,6 +25,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LIMIT = threading.Lock()
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -44,7 +46,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     if not data:
         raise InvalidInput("image is empty (0 bytes); send the bytes of a JPEG, PNG, WebP, GIF or BMP file")
-    image = _open(data)
+    _raise_pillows_limit(max_pixels)
+    image = _open(data, max_pixels)
     width, height = image.size
     if width * height > max_pixels:
         raise InvalidInput(
@@ -63,13 +66,21 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         ) from error
 
 
-def _open(data: bytes) -> Image.Image:
+def _raise_pillows_limit(max_pixels: int) -> None:
+    # Never lifted: some formats allocate while they are opened, before their size can be checked here.
+    with _LIMIT:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except MemoryError:
         raise
     except Image.DecompressionBombError as error:
-        raise InvalidInput(f"image is far too large: {error}; make it smaller") from error
+        raise InvalidInput(
+            f"image is far above the limit of {max_pixels} pixels; make it smaller, or raise the server's limit"
+        ) from error
     except Exception as error:
         raise InvalidInput(
             f"image of {len(data)} bytes beginning with {data[:8]!r} is of another format, damaged or cut off; "

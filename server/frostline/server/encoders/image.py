@@ -101,8 +101,7 @@ class ImageEncoder:
         self._fingerprint = self._manifest.fingerprint()
         self._preprocessing = _checked(self._manifest)
         self._max_pixels = max_pixels
-        self._sessions = Sessions(folder / "model.onnx", device, threads)
-        self._device = self._sessions.get(self._manifest.layer().output).device
+        self._sessions = Sessions(folder / "model.onnx", self._manifest.layer().output, device, threads)
         # Pillow releases the GIL while it decodes and resizes.
         self._decoders = ThreadPoolExecutor(min(_MAX_DECODERS, os.cpu_count() or 1), "decode")
 
@@ -119,7 +118,7 @@ class ImageEncoder:
     @property
     def device(self) -> str:
         """Where it runs: `cpu`, `cuda:0`."""
-        return self._device
+        return self._sessions.device
 
     def prepare(
         self, contents: Sequence[Content], prefix: str = "", truncate: Truncate = Truncate.RIGHT
@@ -133,8 +132,16 @@ class ImageEncoder:
 
         Returns:
             n results in the same order; an error for each input that is no readable image.
+
+        Raises:
+            NotFound: the encoder was deleted.
         """
-        return list(self._decoders.map(self._prepare, contents))
+        try:
+            decoded = self._decoders.map(self._prepare, contents)
+        except RuntimeError:
+            self._sessions.expect_open()
+            raise
+        return list(decoded)
 
     def _prepare(self, content: Content) -> Prepared | InvalidInput:
         if isinstance(content, str):
@@ -157,7 +164,7 @@ class ImageEncoder:
             float32 of shape (n, d), d the layer's dimensions.
 
         Raises:
-            NotFound: the encoder has no such layer.
+            NotFound: the encoder has no such layer, or was deleted.
         """
         taken = self._manifest.layer(layer)
         output = taken.normalized_output if normalize and taken.normalized_output else taken.output
@@ -166,9 +173,9 @@ class ImageEncoder:
         return self._manifest.space(layer, normalize=normalize).fit(vectors)
 
     def close(self) -> None:
-        """Frees the graph and the threads."""
-        self._decoders.shutdown()
-        self._sessions.clear()
+        """Frees the graph and the threads; what is under way ends first."""
+        self._sessions.close()
+        self._decoders.shutdown(wait=False)
 
 
 def _checked(manifest: Manifest) -> Preprocessing:

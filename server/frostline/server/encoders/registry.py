@@ -120,21 +120,24 @@ class Registry:
             shutil.rmtree(building, ignore_errors=True)
 
     def verify(self, name: str) -> list[Check]:
-        """Compares an encoder's files with their hashes, and its vectors with the golden ones.
+        """Compares an encoder's files with their hashes, and their vectors with the golden ones.
+
+        The files are loaded anew: graphs in use stay as they are.
 
         Raises:
             NotFound: there is none of that name.
             DataDamaged: its manifest cannot be read.
         """
+        folder = self._folder / name
         try:
-            encoder = self.get(name)
-        except DataDamaged as error:
-            checks = check_files(self._folder / name, load_manifest(self._folder / name))
-            return [*checks, Check("loads", passed=False, detail=str(error))]
-        return check_files(self._folder / name, encoder.manifest) + check_outputs(encoder, self._folder / name)
+            self.get(name)
+            outputs = self._check_outputs(folder)
+        except (DataDamaged, InvalidInput, OSError) as error:
+            outputs = [Check("loads", passed=False, detail=str(error))]
+        return check_files(folder, load_manifest(folder)) + outputs
 
     def delete(self, name: str) -> None:
-        """Deletes an encoder. What runs at this moment finishes.
+        """Deletes an encoder. Batches that run at this moment finish; inputs that wait are refused with NotFound.
 
         Raises:
             NotFound: there is none of that name.
@@ -143,12 +146,12 @@ class Registry:
             if name not in self._encoders and name not in self._damaged:
                 raise NotFound(f"there is no encoder {name!r} to delete")
             deleting = Path(tempfile.mkdtemp(prefix=_DELETING, dir=self._folder))
+            if name in self._encoders:
+                self._encoders[name].close()  # first: it would read graphs of whatever gets its name next
             os.rename(self._folder / name, deleting / name)
             self._damaged.pop(name, None)
-            encoder = self._encoders.pop(name, None)
+            self._encoders.pop(name, None)
         _sync(self._folder)
-        if encoder is not None:
-            encoder.close()
         shutil.rmtree(deleting)
 
     def size_bytes(self, name: str) -> int:
@@ -159,7 +162,10 @@ class Registry:
         """
         if name not in self:
             raise NotFound(f"there is no encoder {name!r}")
-        return sum(path.stat().st_size for path in (self._folder / name).iterdir())
+        try:
+            return sum(path.stat().st_size for path in (self._folder / name).iterdir())
+        except FileNotFoundError as error:
+            raise NotFound(f"encoder {name!r} was deleted") from error
 
     def close(self) -> None:
         """Frees all encoders."""
@@ -207,17 +213,21 @@ class Registry:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             raise AlreadyExists(f"encoder {name!r} was added by someone else in the meantime") from error
-        _sync(self._folder)
-        # Loaded from where it stays: graphs of other layers are read from there when they are first asked for.
-        encoder = self._load(self._folder / name)
+        try:
+            _sync(self._folder)
+            # Loaded from where it stays: graphs of other layers are read from there when they are first asked for.
+            encoder = self._load(self._folder / name)
+        except BaseException:
+            os.rename(self._folder / name, building)  # which is removed
+            raise
         with self._lock:
             self._encoders[name] = encoder
         return checks
 
-    def _check_outputs(self, building: Path) -> list[Check]:
-        encoder = self._load(building)
+    def _check_outputs(self, folder: Path) -> list[Check]:
+        encoder = self._load(folder)
         try:
-            return check_outputs(encoder, building)
+            return check_outputs(encoder, folder)
         finally:
             encoder.close()
 

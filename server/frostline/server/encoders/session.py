@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
-from frostline.server.errors import InvalidInput
+from frostline.server.errors import InvalidInput, NotFound
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or importing it begins to report to its maker
 import onnxruntime
@@ -76,46 +76,74 @@ class Session:
 
 
 class Sessions:
-    """The sessions of one graph that were used last, made when they are asked for; each holds its own weights.
+    """The sessions of one graph: the default one, and those that were used last. Each holds its own weights.
 
     Args:
         model_path: as for `Session`.
+        default: the output whose session is made at once and always kept.
         device: as for `Session`.
         threads: as for `Session`.
+
+    Attributes:
+        device: where they run.
+
+    Raises:
+        InvalidInput: as for `Session`.
     """
 
-    def __init__(self, model_path: Path, device: str, threads: int) -> None:
-        self._model_path, self._device, self._threads = model_path, device, threads
+    def __init__(self, model_path: Path, default: str, device: str, threads: int) -> None:
+        self._model_path, self._default, self._asked, self._threads = model_path, default, device, threads
         self._kept: OrderedDict[str, Session] = OrderedDict()
+        self._closed = False
         self._lock = threading.Lock()
         self._making = threading.Lock()  # apart, so that a graph that is ready does not wait for one being made
+        self.device = self.get(default).device
 
     def get(self, output: str) -> Session:
         """The session that gives an output.
 
         Raises:
             InvalidInput: as for `Session`.
+            NotFound: the sessions are closed.
         """
         session = self._find(output)
         if session is None:
             with self._making:
-                session = self._find(output) or Session(self._model_path, [output], self._device, self._threads)
-                with self._lock:
-                    self._kept[output] = session
-                    while len(self._kept) > _KEPT_SESSIONS:
-                        self._kept.popitem(last=False)
+                session = self._find(output) or self._make(output)
         return session
+
+    def expect_open(self) -> None:
+        """Refuses what comes too late.
+
+        Raises:
+            NotFound: the sessions are closed.
+        """
+        if self._closed:
+            raise NotFound(f"encoder {self._model_path.parent.name!r} was deleted; add it again, or use another")
+
+    def close(self) -> None:
+        """Frees the graphs and reads no more of them; a session that is running ends first."""
+        with self._lock:
+            self._closed = True
+            self._kept.clear()
 
     def _find(self, output: str) -> Session | None:
         with self._lock:
+            self.expect_open()
             if output in self._kept:
                 self._kept.move_to_end(output)
             return self._kept.get(output)
 
-    def clear(self) -> None:
-        """Frees the graphs; a session that is running ends first."""
+    def _make(self, output: str) -> Session:
+        try:
+            session = Session(self._model_path, [output], self._asked, self._threads)
+        finally:
+            self.expect_open()  # in the meantime the file may have gone, or be that of another encoder
         with self._lock:
-            self._kept.clear()
+            self._kept[output] = session
+            if len(self._kept) > _KEPT_SESSIONS:
+                del self._kept[next(name for name in self._kept if name != self._default)]
+        return session
 
 
 def _start(data: bytes, name: str, device: str, threads: int) -> _Runnable:

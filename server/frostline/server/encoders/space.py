@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from frostline.server.errors import SpaceMismatch
 
+_UNIT_TOLERANCE = 1e-6  # what float32 leaves of unit length; vectors that come back keep their last bits
+
 
 class Pooling(StrEnum):
     """How token embeddings become one embedding."""
@@ -50,16 +52,19 @@ class EmbeddingSpace:
             vectors: float32 of shape (n, d), d at least `dimensions`.
 
         Returns:
-            float32 of shape (n, dimensions); rows of zeros stay zero.
+            float32 of shape (n, dimensions). Rows of zeros, and rows of unit length to 1e-6, stay as they are; rows
+            that are not finite do not become so.
 
         Source: Kusupati et al. 2022, Matryoshka representation learning (prefixes, normalised again).
         """
         cut = vectors[:, : self.dimensions]
         if not self.normalize:
             return cut
-        norms = np.linalg.norm(cut, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = np.divide(cut, norms, out=np.zeros_like(cut), where=norms > 0)
-        return unit
+        precise = cut.astype(np.float64)  # squares of float32 leave its range
+        norms = np.linalg.norm(precise, axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # infinity over infinity: not a number, as it should be
+            np.divide(precise, norms, out=precise, where=(norms != 0) & (np.abs(norms - 1) > _UNIT_TOLERANCE))
+        return precise.astype(np.float32)
 
     def expect(self, other: "EmbeddingSpace", where: str) -> None:
         """Refuses a vector of another space.

@@ -43,8 +43,7 @@ class TextEncoder:
         self._fingerprint = self._manifest.fingerprint()
         self._max_characters = max_characters
         self._tokenizers = {side: _tokenizer(folder / TOKENIZER, self._manifest.max_tokens, side) for side in Truncate}
-        self._sessions = Sessions(folder / MODEL, device, threads)
-        self._device = self._sessions.get(self._output("", self._manifest.normalize)).device
+        self._sessions = Sessions(folder / MODEL, self._output("", self._manifest.normalize), device, threads)
 
     @property
     def manifest(self) -> Manifest:
@@ -59,7 +58,7 @@ class TextEncoder:
     @property
     def device(self) -> str:
         """Where it runs: `cpu`, `cuda:0`."""
-        return self._device
+        return self._sessions.device
 
     def prepare(
         self, contents: Sequence[Content], prefix: str = "", truncate: Truncate = Truncate.RIGHT
@@ -72,14 +71,14 @@ class TextEncoder:
             truncate: what happens to a text of more than `manifest.max_tokens` tokens.
 
         Returns:
-            n results in the same order; an error for each input that is no text or too long.
+            n results in the same order; an error for each input that is no text, too long, or not to be tokenized.
         """
         texts = {
             index: prefix + content
             for index, content in enumerate(contents)
             if isinstance(content, str) and len(prefix) + len(content) <= self._max_characters
         }
-        encodings = self._tokenizers[truncate].encode_batch_fast(list(texts.values()))
+        encodings = _encode(self._tokenizers[truncate], list(texts.values()))
         results = dict(zip(texts, map(self._prepared, encodings), strict=True))
         return [results.get(index) or self._refusal(content) for index, content in enumerate(contents)]
 
@@ -95,7 +94,7 @@ class TextEncoder:
             float32 of shape (n, d), d the layer's dimensions.
 
         Raises:
-            NotFound: the encoder has no such layer.
+            NotFound: the encoder has no such layer, or was deleted.
         """
         shape = len(batch), max(prepared.length for prepared in batch)
         ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -109,8 +108,8 @@ class TextEncoder:
         return vectors
 
     def close(self) -> None:
-        """Frees the graphs."""
-        self._sessions.clear()
+        """Frees the graphs; what is under way ends first."""
+        self._sessions.close()
 
     def _output(self, layer: str, normalize: bool) -> str:
         taken = self._manifest.layer(layer)
@@ -122,7 +121,9 @@ class TextEncoder:
         limit = self._max_characters
         return InvalidInput(f"text of {len(content)} characters with its prompt is above the limit of {limit}; cut it")
 
-    def _prepared(self, encoding: Encoding) -> Prepared | InvalidInput:
+    def _prepared(self, encoding: Encoding | InvalidInput) -> Prepared | InvalidInput:
+        if isinstance(encoding, InvalidInput):
+            return encoding
         count, limit = len(encoding.ids), self._manifest.max_tokens
         if count > limit:
             return InvalidInput(
@@ -132,6 +133,20 @@ class TextEncoder:
         if not count:
             return InvalidInput(f"text has no tokens that encoder {self._manifest.name!r} knows; send another")
         return Prepared(np.array(encoding.ids, np.int64), count, count, truncated=bool(encoding.overflowing))
+
+
+def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding] | list[Encoding | InvalidInput]:
+    try:
+        return tokenizer.encode_batch_fast(texts)
+    except Exception:  # the library raises Exception itself, and does not say for which text
+        return [_encode_alone(tokenizer, text) for text in texts]
+
+
+def _encode_alone(tokenizer: Tokenizer, text: str) -> Encoding | InvalidInput:
+    try:
+        return tokenizer.encode_batch_fast([text])[0]
+    except Exception as error:
+        return InvalidInput(f"text cannot be tokenized: {error}; send another")
 
 
 def _tokenizer(path: Path, max_tokens: int, truncate: Truncate) -> Tokenizer:

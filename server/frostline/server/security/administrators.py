@@ -19,12 +19,13 @@ class Administrators:
     def __init__(self, token: str = "") -> None:
         self._token = token.encode()
 
-    def admit(self, peer: str, authorization: str) -> None:
+    def admit(self, peer: str, authorization: str, *, forwarded: bool = False) -> None:
         """Lets an administrator pass.
 
         Args:
-            peer: the caller's address as gRPC writes it: `ipv4:127.0.0.1:4711`, `ipv6:[::1]:4711`, `unix:/path`.
+            peer: the caller's address as gRPC writes it: `ipv4:127.0.0.1:4711`, `ipv6:[::1]:4711`.
             authorization: the caller's `authorization` metadata, `Bearer <token>`; empty where there is none.
+            forwarded: whether a proxy passed the call on; the peer is the proxy then, and says nothing of the caller.
 
         Raises:
             PermissionDenied: the caller is none.
@@ -36,9 +37,10 @@ class Administrators:
                 raise PermissionDenied(
                     "this call is for administrators: send the server's admin_token as `authorization: Bearer <token>`"
                 )
-        elif not _is_local(peer):
+        elif forwarded or not _is_local(peer):
             raise PermissionDenied(
-                "this call is for administrators: call from the server's machine, or set admin_token on the server"
+                "this call is for administrators: call from the server's machine and past no proxy, or set "
+                "admin_token on the server"
             )
 
 
@@ -53,6 +55,4 @@ def is_loopback(host: str) -> bool:
 
 def _is_local(peer: str) -> bool:
     kind, _, address = unquote(peer).partition(":")
-    if kind == "unix":
-        return True
     return kind in ("ipv4", "ipv6") and is_loopback(address.rpartition(":")[0])

@@ -2,10 +2,11 @@
 
 import errno
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from frostline.server.errors import InvalidInput, NotFound, SourceUnreachable, StorageFull
+from frostline.server.errors import FrostlineError, InvalidInput, NotFound, SourceUnreachable, StorageFull
 
 _FILES = [  # all that an encoder is built from; pickles and other frameworks' weights stay where they are
     "config.json",
@@ -24,7 +25,7 @@ _FILES = [  # all that an encoder is built from; pickles and other frameworks' w
 ]
 
 
-def fetch(hub_id: str, into: Path) -> Path:
+def fetch(hub_id: str, into: Path, *, accept: Callable[[int], None] | None = None) -> Path:
     """Downloads the files an encoder is built from.
 
     The environment variables of huggingface_hub apply: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE.
@@ -32,6 +33,7 @@ def fetch(hub_id: str, into: Path) -> Path:
     Args:
         hub_id: `org/name` or `org/name@revision`.
         into: an empty folder.
+        accept: is told the bytes that the hub announces before any comes; what it raises ends the fetch.
 
     Returns:
         The folder that holds the files.
@@ -54,7 +56,11 @@ def fetch(hub_id: str, into: Path) -> Path:
     if repository.count("/") != 1:
         raise InvalidInput(f"hub id {hub_id!r} is not one; write org/name or org/name@revision")
     try:
+        if accept:
+            accept(_announced_bytes(cast("Any", huggingface_hub), repository, revision or None))
         return Path(download(repository, revision=revision or None, local_dir=into, allow_patterns=_FILES))
+    except FrostlineError:
+        raise
     except errors.HFValidationError as error:
         raise InvalidInput(f"hub id {hub_id!r} is not one: {error}") from error
     except errors.RevisionNotFoundError as error:
@@ -71,3 +77,9 @@ def fetch(hub_id: str, into: Path) -> Path:
             f"{hub_id} could not be fetched from the hub: {type(error.__cause__ or error).__name__}: "
             f"{error.__cause__ or error}; check the server's network, or send the files from a folder"
         ) from error
+
+
+def _announced_bytes(library: Any, repository: str, revision: str | None) -> int:  # noqa: ANN401 - see `download` above
+    listed = library.HfApi().model_info(repository, revision=revision or "main", files_metadata=True).siblings
+    needed = [each for each in listed if any(fnmatchcase(each.rfilename, pattern) for pattern in _FILES)]
+    return sum(each.size or 0 for each in needed)

@@ -3,11 +3,14 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from frostline.server.encoders import golden
 from frostline.server.encoders.bundle import MANIFEST, Manifest, load_manifest, sha256_of
 from frostline.server.encoders.image import ImageEncoder
-from frostline.server.encoders.sources import onnx_folder, sentence_transformers
-from frostline.server.encoders.text import TextEncoder
+from frostline.server.encoders.session import Session
+from frostline.server.encoders.sources import onnx_folder, sentence_transformers, tokenizer_file
+from frostline.server.encoders.text import MODEL, TOKENIZER, TextEncoder
 from frostline.server.encoders.verification import samples
 from frostline.server.errors import InvalidInput
 
@@ -28,7 +31,7 @@ def build(folder: Path, into: Path, name: str, source: str = "") -> Manifest:
 
     Raises:
         InvalidInput: the folder is none of these, or not one that can be built; says why.
-        DataDamaged: it is a bundle whose manifest or tokenizer is not what Frostline writes.
+        DataDamaged: it is a bundle whose manifest is not what Frostline writes.
     """
     if not folder.is_dir():
         raise InvalidInput(f"{folder} is no folder; name one with an encoder's files")
@@ -70,7 +73,19 @@ def _copy_bundle(folder: Path, into: Path) -> Manifest:
         shutil.copyfile(folder / name, into / name)
         if sha256_of(into / name) != expected:
             raise InvalidInput(f"{name} is not what {MANIFEST} says: its sha256 is not {expected}; copy it again")
+    if manifest.modality == "text":
+        _check_tokenizer(into, manifest.layer().output)
     return manifest
+
+
+def _check_tokenizer(folder: Path, output: str) -> None:
+    # An id without a row in the graph would fail every input of its batch.
+    largest = tokenizer_file.largest_id(tokenizer_file.read(folder / TOKENIZER))
+    session = Session(folder / MODEL, [output], "cpu")
+    try:
+        session.run({"input_ids": np.array([[largest]]), "attention_mask": np.ones((1, 1), np.int64)})
+    except Exception as error:  # a graph that someone else made may fail in any way
+        raise InvalidInput(f"{MODEL} cannot be run on token id {largest}, the last of {TOKENIZER}: {error}") from error
 
 
 def _write_golden(folder: Path, manifest: Manifest) -> None:

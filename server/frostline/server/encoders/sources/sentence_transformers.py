@@ -13,18 +13,16 @@ README.md                           optional: the licence, in its front matter
 import shutil
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from frostline.server.encoders.bundle import Manifest
 from frostline.server.encoders.graphs.bert import BertConfig, bert_layers, build_bert
 from frostline.server.encoders.graphs.checkpoint import Checkpoint
+from frostline.server.encoders.sources import tokenizer_file
 from frostline.server.encoders.sources.checkpoint_files import (
     Module,
     PoolingConfig,
     PromptConfig,
     TokenizerConfig,
     TransformerConfig,
-    check_size,
     read,
     read_license,
     read_optional,
@@ -36,7 +34,6 @@ MODULES = "modules.json"
 
 _CONFIG = "config.json"
 _TRANSFORMER = "sentence_bert_config.json"
-_MAX_TOKENIZER_BYTES = 128 << 20
 
 
 def build(folder: Path, into: Path, name: str) -> Manifest:
@@ -86,15 +83,8 @@ def _modules(folder: Path) -> dict[str, str]:
 
 
 def _check_tokenizer(folder: Path, config: BertConfig) -> None:
-    path = folder / TOKENIZER
-    if not path.is_file():
-        raise InvalidInput(f"{TOKENIZER} is missing; save the checkpoint with its fast tokenizer")
-    check_size(path, _MAX_TOKENIZER_BYTES)
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises Exception itself
-        raise InvalidInput(f"{TOKENIZER} is no tokenizer: {error}; download it again") from error
-    largest = max([*tokenizer.get_vocab().values(), *tokenizer.encode("").ids], default=0)
+    tokenizer = tokenizer_file.read(folder / TOKENIZER)
+    largest = tokenizer_file.largest_id(tokenizer)
     if largest >= config.vocab_size:
         raise InvalidInput(f"{TOKENIZER} has token id {largest}; the weights end at {config.vocab_size - 1}")
     lowers = tokenizer.normalizer is not None and tokenizer.normalizer.normalize_str("A") == "a"
