@@ -34,12 +34,15 @@ class Load:
     Attributes:
         acknowledged: the last acknowledged version of each id.
         in_flight: the last version of each id that was sent.
+        calls: answered calls by kind.
+        failures: what ended a client; the kill, or a fault.
     """
 
     def __init__(self) -> None:
         self.acknowledged: dict[str, int] = {}
         self.in_flight: dict[str, int] = {}
         self.calls = {"upsert": 0, "search": 0, "embed": 0}
+        self.failures: list[str] = []
         self._version = 0
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -64,7 +67,8 @@ class Load:
             while not self._stop.is_set():
                 try:
                     work(client)
-                except FrostlineError:
+                except FrostlineError as error:
+                    self.failures.append(str(error))
                     return
 
     def _write(self, client: Client, part: int) -> None:
@@ -140,7 +144,7 @@ def long_run(folder: Path, minutes: float) -> Iterator[dict[str, object]]:
             yield {"seconds": round(elapsed), "resident_bytes": server.resident_bytes(), "calls": dict(load.calls)}
         load.stop()
         with Client(server.target) as client:
-            wrong = lost(client, load)
+            wrong = load.failures + lost(client, load)
         yield {"seconds": round(time.monotonic() - start), "wrong_count": len(wrong), "wrong": wrong[:5]}
 
 

@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,15 @@ def test_a_server_that_does_not_start_shows_its_log(stand_in, capsys):
     assert list(temporary.iterdir()) == []
 
 
+def test_a_server_that_never_answers_is_given_up_and_shows_its_log(stand_in, capsys, monkeypatch):
+    monkeypatch.setattr(module, "_START_SECONDS", 1.0)
+    temporary = stand_in("echo still loading\nexec sleep 20")
+    with pytest.raises(CommandFailed, match="did not answer within 1 s"), local_server():
+        pytest.fail("the block ran without a server")
+    assert capsys.readouterr().err == "server: still loading\n"
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_server_too(stand_in, number):
     temporary = stand_in(SERVES + "exec sleep 60")
@@ -95,7 +105,10 @@ def test_the_server_gets_no_settings_of_the_user(stand_in, monkeypatch):
     monkeypatch.setenv("FROSTLINE_PORT", "1")
     stand_in(SERVES + 'env > "$7/env"; pwd > "$7/pwd"\nexec sleep 60')
     with local_server() as server:
-        while not (told := Path(server.folder, "data", "pwd")).exists() or not told.read_text():
-            pass
+        told = Path(server.folder, "data", "pwd")
+        for _ in range(1000):
+            if told.exists() and told.read_text():
+                break
+            time.sleep(0.01)
         assert Path(told.read_text().strip()) == server.folder.resolve()
         assert "FROSTLINE_" not in (server.folder / "data" / "env").read_text()

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from fake_server import fake_server
-from frostline.client import AsyncClient, Client, Retry, Unavailable
+from frostline.client import AsyncClient, Client, InvalidInput, Retry, Unavailable
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +42,15 @@ def test_a_server_that_cannot_prove_its_name_is_not_trusted(secure, options):
     with Client(secure.target, retry=Retry(attempts=1), **options) as client, pytest.raises(Unavailable):
         client.list_encoders(timeout_seconds=5)
     assert secure.metadata == []
+
+
+def test_a_certificate_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match=r"ca_certificate .*missing\.pem: No such file"):
+        Client(ca_certificate=tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize("token", ["secret\n", "sécret"])
+def test_a_token_that_cannot_be_sent_is_refused_without_showing_it(token):
+    with pytest.raises(InvalidInput, match=r"^token ") as refused:
+        Client(token=token)
+    assert token.strip() not in str(refused.value)

@@ -34,6 +34,12 @@ def stream_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "frostline-stream"]
 
 
+async def streams_end() -> None:
+    async with asyncio.timeout(10):
+        while stream_threads():
+            await asyncio.sleep(0.01)
+
+
 async def answered(call):
     """The answer of a call of either client."""
     answer = call()
@@ -82,6 +88,28 @@ def test_a_hint_past_the_deadline_is_not_waited_for(fake, client, pauses):
     with pytest.raises(Overloaded):
         client.list_encoders(timeout_seconds=5.0)
     assert pauses == []
+
+
+def test_the_error_of_a_late_retry_names_the_limit_that_was_given(fake, client, monkeypatch):
+    async def sleep(self, seconds):
+        time.sleep(0.3)
+
+    monkeypatch.setattr(BlockingTransport, "sleep", sleep)
+    fake.faults["ListEncoders"].extend([GONE, stalls(3.0)])
+    with pytest.raises(DeadlineExceeded, match=r"within 0\.9 s"):
+        client.list_encoders(timeout_seconds=0.9)
+
+
+@pytest.mark.parametrize("batch_size", [100, 1])
+def test_a_client_that_is_closed_during_a_pause_says_so(fake, client, monkeypatch, batch_size):
+    async def closed_meanwhile(self, seconds):
+        client.close()
+
+    monkeypatch.setattr(BlockingTransport, "sleep", closed_meanwhile)
+    fake.faults["Embed"].append(GONE)
+    fake.faults["EmbedStream"].append(GONE)
+    with pytest.raises(InvalidInput, match="this client is closed"):
+        client.embed(["a", "b"], "tiny", batch_size=batch_size)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +185,9 @@ def test_a_stream_the_server_ends_early_is_resumed(fake, client, monkeypatch):
 
 @pytest.mark.parametrize("door", [Client, AsyncClient])
 async def test_the_deadline_of_a_stream_holds_for_each_answer(fake, door):
-    fake.pauses["EmbedStream"].extend([0.3] * 5)
-    client = door(fake.target, timeout_seconds=1.0)
-    assert len(await answered(lambda: client.embed([*"abcde"], "tiny", batch_size=1))) == 5
+    fake.pauses["EmbedStream"].extend([0.26] * 20)  # 5.2 s in all
+    client = door(fake.target, timeout_seconds=5.0)
+    assert len(await answered(lambda: client.embed([*"abcdefghijklmnopqrst"], "tiny", batch_size=1))) == 20
 
 
 @pytest.mark.parametrize("door", [Client, AsyncClient])
@@ -196,11 +224,13 @@ async def test_the_blocking_client_works_inside_a_running_event_loop(client, not
 
 
 async def test_calls_of_one_loop_run_side_by_side(fake, aclient):
-    fake.faults["ListEncoders"].append(stalls(0.5))
+    begun, gate = threading.Event(), threading.Event()
+    fake.faults["ListEncoders"].append(lambda _: (begun.set(), gate.wait(10)))
     slow = asyncio.create_task(aclient.list_encoders())
-    await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(begun.wait, 10)
     assert await aclient.get_encoder("tiny")
     assert not slow.done()
+    gate.set()
     await slow
 
 
@@ -214,8 +244,7 @@ async def test_a_cancelled_task_leaves_a_client_that_works(fake, aclient, batch_
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(await aclient.embed(["a", "b"], "tiny", batch_size=batch_size)) == 2
-    while stream_threads():
-        await asyncio.sleep(0.01)
+    await streams_end()
 
 
 @pytest.mark.parametrize(("method", "batch_size"), [("Embed", 100), ("EmbedStream", 1)])
@@ -307,5 +336,4 @@ async def test_answers_that_are_not_taken_close_the_stream_of_a_loop(fake, aclie
     answers = aclient.upsert_batches(notes, [[record] for record in RECORDS])
     assert (await anext(answers)).count == 1
     await answers.aclose()
-    while stream_threads():
-        await asyncio.sleep(0.01)
+    await streams_end()

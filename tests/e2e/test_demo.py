@@ -32,7 +32,7 @@ def test_the_demo_shows_throughput_results_scores_and_timings(temporary):
     told, complaints = process.communicate(timeout=1200)
     assert (process.returncode, complaints) == (0, "")
     lines = told.splitlines()
-    assert re.search(r"^Indexed +[5-9],\d{3} documents in .*: \d+ a second$", told, re.MULTILINE)
+    assert re.search(r"^Indexed +[5-9],\d{3} documents in .*: [\d,]+ a second$", told, re.MULTILINE)
     for query in QUERIES:
         at = next(number for number, line in enumerate(lines) if line.startswith(query))
         assert re.search(r"\d ms$", lines[at])

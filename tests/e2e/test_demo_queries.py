@@ -39,7 +39,7 @@ def is_accepted(record_id, patterns):
 def target(tmp_path_factory):
     with running_server(tmp_path_factory.mktemp("data")) as server:
         done = run("index", "pydoc:", "--collection", "python-docs", "--encoder", "all-minilm-l6-v2",
-                   "--target", server.target, "--json")  # fmt: skip
+                   "--work-dir", str(tmp_path_factory.mktemp("work")), "--target", server.target, "--json")  # fmt: skip
         assert done.returncode == 0, done.stderr
         yield server.target
 

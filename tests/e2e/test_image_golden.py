@@ -36,15 +36,15 @@ def test_the_golden_vectors_come_through_the_service(client, fixtures):
 
 def test_one_broken_image_of_32_fails_alone(client, fixtures):
     files = [path.read_bytes() for path in images(fixtures, 32)]
-    alone = client.embed([files[0], files[31]], NAME)
+    right = client.embed(files, NAME).vectors
     files[7] = files[7][: len(files[7]) // 2]
     result = client.embed(files, NAME)
     assert list(result.errors) == [7]
     assert result.errors[7].reason == "INVALID_INPUT"
     assert result.vectors.shape == (32, 1280)
     assert not result.vectors[7].any()
-    assert (np.linalg.norm(result.vectors[np.arange(32) != 7], axis=1) > 0.9).all()
-    np.testing.assert_allclose(result.vectors[[0, 31]], alone.vectors, atol=1e-5)
+    others = np.arange(32) != 7
+    np.testing.assert_allclose(result.vectors[others], right[others], rtol=1e-5, atol=1e-4)
     assert len(client.embed([files[0]], NAME).vectors) == 1
 
 

@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from frostline.client import Record, Unavailable
+import tiny
+from frostline.client import AlreadyExists, Client, Record, Unavailable
 from frostline.indexer import BadSource, IndexingError, IndexOptions, JobChanged, JobStopped, Progress, Summary, index
 from frostline.indexer.checkpoint import CHECKPOINT, REJECTED
 from memory_client import Killed, MemoryClient
+from serving import running_server
 
 ROWS = 100
 
@@ -165,6 +167,52 @@ def test_a_damaged_checkpoint_is_named(tmp_path, source):
     with pytest.raises(IndexingError, match=r"checkpoint.json cannot be read .*--restart"):
         run(MemoryClient(), source, options(tmp_path))
     assert run(MemoryClient(), source, options(tmp_path, restart=True)).rows == ROWS
+
+
+@pytest.mark.parametrize("left", [b"", b"{"])
+def test_a_list_of_rejected_rows_that_lost_some_is_named(tmp_path, source, left):
+    client = MemoryClient(dies_after=5)
+    with pytest.raises(Killed):
+        run(client, source, options(tmp_path))
+    client.dies_after = None
+    (tmp_path / "work" / REJECTED).write_bytes(left)
+    with pytest.raises(IndexingError, match=r"rejected.jsonl has \d bytes, but \d+ .* 2 rejected rows.*--restart"):
+        run(client, source, options(tmp_path))
+    assert run(client, source, options(tmp_path, restart=True)).rows == ROWS
+    assert len(rejected(tmp_path)) == 5
+
+
+def test_a_collection_that_another_job_makes_meanwhile_is_taken(tmp_path, source):
+    class Raced(MemoryClient):
+        def create_collection(self, name, *, encoder=""):
+            super().create_collection(name, encoder=encoder)
+            raise AlreadyExists(f"collection {name!r} exists")
+
+    assert run(Raced(), source, options(tmp_path)).rows == ROWS
+
+
+def test_rows_above_the_servers_message_limit_are_rejected_and_the_rest_arrives(tmp_path):
+    source = tmp_path / "rows.jsonl"
+    large = {3, 4, 12}
+    lines = [json.dumps({"id": f"r{n}", "text": "x" * (1_200_000 if n in large else 1)}) for n in range(1, 21)]
+    lines[6] = "no JSON"
+    source.write_text("\n".join(lines))
+    chosen = options(tmp_path, batch_size=2, batch_bytes=100_000)
+    with (
+        running_server(tmp_path / "data", encoders="", max_message_bytes=1 << 20) as server,
+        Client(server.target) as client,
+    ):
+        client.add_encoder("tiny", folder=tiny.tiny_bert(tmp_path / "tiny"))
+        summary = run(client, source, chosen)
+        found = {record.id for record in client.list_records("notes")}
+    assert (summary.rows, summary.indexed, summary.rejected) == (20, 16, 4)
+    assert found == {f"r{n}" for n in range(1, 21) if n not in {*large, 7}}
+    assert [(row["row"], row["id"], row["reason"]) for row in rejected(tmp_path)] == [
+        (3, "r3", "MESSAGE_TOO_LARGE"),
+        (4, "r4", "MESSAGE_TOO_LARGE"),
+        (7, "", "INVALID_JSON"),
+        (12, "r12", "MESSAGE_TOO_LARGE"),
+    ]
 
 
 def test_two_jobs_in_one_folder_are_refused(tmp_path, source):

@@ -242,6 +242,18 @@ def test_parquet_holds_images_as_bytes_or_as_datasets_does(tmp_path):
         assert [record.image for record in records(source).values()] == expected
 
 
+def test_parquet_never_holds_a_row_group_in_memory(tmp_path):
+    path = tmp_path / "large.parquet"
+    images = pa.table({"image": [bytes([number]) * (64 << 10) for number in range(256)]})
+    pq.write_table(images, path, compression="none", use_dictionary=False, write_batch_size=1)
+    del images
+    before = pa.total_allocated_bytes()
+    source = opened(path, image_field="image", max_row_bytes=1 << 20)
+    held = [pa.total_allocated_bytes() - before for _ in source.rows(Position())]
+    assert len(held) == 256
+    assert max(held) < 6 << 20  # of 16 MiB
+
+
 def test_parquet_that_is_none_or_lacks_a_column_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 not")
     with pytest.raises(BadSource, match="is no Parquet file"):

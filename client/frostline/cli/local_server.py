@@ -16,6 +16,7 @@ from types import FrameType
 from frostline.cli.failure import CommandFailed
 
 _POLL_SECONDS = 0.05
+_START_SECONDS = 300.0  # a first start may download an encoder
 _STOP_SECONDS = 40.0  # a little more than the server takes for what it accepted
 _LOG_LINES = 30
 
@@ -41,7 +42,7 @@ def local_server() -> Generator[LocalServer]:
         The server, which answers.
 
     Raises:
-        CommandFailed: the server ended before it answered.
+        CommandFailed: the server ended before it answered, or did not answer in time.
 
     The end of the server's log goes to stderr when the block fails.
     """
@@ -68,7 +69,10 @@ def local_server() -> Generator[LocalServer]:
 
 
 def _wait(process: "subprocess.Popen[bytes]", announcement: Path) -> str:
+    end = time.monotonic() + _START_SECONDS
     while process.poll() is None:
+        if time.monotonic() > end:
+            raise CommandFailed(f"the server did not answer within {_START_SECONDS:g} s; its log is above")
         if announcement.exists():
             return str(json.loads(announcement.read_text())["target"])
         time.sleep(_POLL_SECONDS)

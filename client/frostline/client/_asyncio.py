@@ -11,7 +11,7 @@ import grpc
 
 from frostline.client import errors
 from frostline.client._channel import Endpoint
-from frostline.client._transport import A, Q, Stream, Transport
+from frostline.client._transport import A, Deadline, Q, Stream, Transport
 
 if TYPE_CHECKING:
     from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class AsyncioTransport(Transport):
     """Waits in the event loop that runs."""
 
-    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float) -> A:
+    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, deadline: Deadline) -> A:
         """Sends one request and waits for its answer; a cancelled task cancels the call."""
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
-        call = rpc.future(request, timeout=timeout_seconds, metadata=self.endpoint.metadata)
+        call = rpc.future(request, timeout=deadline.remaining_seconds(), metadata=self.endpoint.metadata)
         call.add_done_callback(lambda _: _tell(loop, done.set))
         try:
             await done.wait()
@@ -34,7 +34,7 @@ class AsyncioTransport(Transport):
         try:
             return call.result()
         except grpc.RpcError as error:
-            raise errors.from_rpc(error, self.endpoint.target, timeout_seconds) from error
+            raise errors.from_rpc(error, self.endpoint.target, deadline.limit_seconds) from error
 
     def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
         """Starts a stream; its answers arrive in the running event loop."""

@@ -11,7 +11,7 @@ import grpc
 
 from frostline.client import errors
 from frostline.client._channel import Endpoint
-from frostline.client._transport import A, Q, Stream, Transport
+from frostline.client._transport import A, Deadline, Q, Stream, Transport
 
 if TYPE_CHECKING:
     from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
@@ -44,12 +44,12 @@ def iterate(answers: AsyncGenerator[T]) -> Iterator[T]:
 class BlockingTransport(Transport):
     """Blocks the thread that calls."""
 
-    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float) -> A:
+    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, deadline: Deadline) -> A:
         """Sends one request and blocks until its answer is there."""
         try:
-            return rpc(request, timeout=timeout_seconds, metadata=self.endpoint.metadata)
+            return rpc(request, timeout=deadline.remaining_seconds(), metadata=self.endpoint.metadata)
         except grpc.RpcError as error:
-            raise errors.from_rpc(error, self.endpoint.target, timeout_seconds) from error
+            raise errors.from_rpc(error, self.endpoint.target, deadline.limit_seconds) from error
 
     def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
         """Starts a stream."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -11,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from frostline.client._retry import Retry
-from frostline.client._transport import A, Q, Stream, Transport
+from frostline.client._transport import A, Deadline, Q, Stream, Transport
 from frostline.client.errors import FrostlineError, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Caller:
         self._transport.close()
 
     async def _call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None) -> A:
-        return await self._persist(lambda left: self._transport.call(rpc, request, left), timeout_seconds)
+        return await self._persist(lambda deadline: self._transport.call(rpc, request, deadline), timeout_seconds)
 
     async def _stream(
         self, rpc: StreamStreamMultiCallable[Q, A], requests: AsyncIterator[Q], timeout_seconds: float | None
@@ -80,15 +79,14 @@ class Caller:
                 async for pair in pairs:
                     yield pair
 
-    async def _persist(self, attempt: Callable[[float], Awaitable[T]], timeout_seconds: float | None) -> T:
-        self._refuse_closed()
-        limit = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        deadline = time.monotonic() + limit
+    async def _persist(self, attempt: Callable[[Deadline], Awaitable[T]], timeout_seconds: float | None) -> T:
+        deadline = Deadline(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
         for failures in count(1):
+            self._refuse_closed()  # another thread may close it during a pause
             try:
-                return await attempt(deadline - time.monotonic())
+                return await attempt(deadline)
             except FrostlineError as error:
-                pause = self._retry.pause(error, failures, deadline - time.monotonic(), random.random())
+                pause = self._retry.pause(error, failures, deadline.remaining_seconds(), random.random())
                 if pause is None:
                     raise
             await self._transport.sleep(pause)
@@ -121,10 +119,10 @@ class _Pipe(Generic[Q, A]):
         if self._stream:
             self._stream.end()
 
-    async def answer(self, timeout_seconds: float) -> tuple[Q, A]:
+    async def answer(self, deadline: Deadline) -> tuple[Q, A]:
         stream = self._stream or self._open()
         try:
-            answer = await stream.receive(timeout_seconds)
+            answer = await stream.receive(deadline)
             if answer is None:
                 raise Unavailable(f"the server ended a stream with {len(self.unanswered)} requests unanswered")
         except FrostlineError:
@@ -136,7 +134,7 @@ class _Pipe(Generic[Q, A]):
         # All is answered: a clean end only keeps the server from seeing a cancelled call.
         if self._stream:
             with suppress(FrostlineError):
-                await self._stream.receive(1.0)
+                await self._stream.receive(Deadline(1.0))
 
     def close(self) -> None:
         if self._stream:

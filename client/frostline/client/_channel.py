@@ -40,6 +40,8 @@ class Endpoint:
     def __post_init__(self) -> None:
         if ":" not in self.target or self.target.startswith(("http:", "https:")):
             raise InvalidInput(f"target {self.target!r} is no host and port; write it like 'localhost:50051'")
+        if self.token and not (self.token.isascii() and self.token.isprintable()):
+            raise InvalidInput("token may hold printable ASCII only; look for a line break at its end")
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -54,5 +56,12 @@ class Endpoint:
 
     def _credentials(self) -> grpc.ChannelCredentials | None:
         if self.ca_certificate is not None:
-            return grpc.ssl_channel_credentials(Path(self.ca_certificate).read_bytes())
+            return grpc.ssl_channel_credentials(_content(Path(self.ca_certificate)))
         return grpc.ssl_channel_credentials() if self.tls else None
+
+
+def _content(certificate: Path) -> bytes:
+    try:
+        return certificate.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"cannot read ca_certificate {certificate}: {error.strerror}") from error

@@ -31,7 +31,7 @@ class Client(EncoderMethods, CollectionMethods, RecordMethods):
         retry: when a failed call is tried again.
 
     Raises:
-        InvalidInput: `target` is no host and port.
+        InvalidInput: `target` is no host and port, `token` cannot be sent, or `ca_certificate` cannot be read.
     """
 
     def __init__(

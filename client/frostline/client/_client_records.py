@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from frostline.client._blocking import iterate, run
 from frostline.client._operations import Operations
 from frostline.client.types import Embeddings, Floats, Hit, Query, Record, SearchResults, Upserted
@@ -63,7 +65,7 @@ class RecordMethods:
         self,
         collection: str,
         ids: Sequence[str],
-        vectors: Floats | Embeddings,
+        vectors: ArrayLike | Embeddings,
         payloads: Sequence[Mapping[str, Any]] | None = None,
         *,
         batch_size: int = 1000,

@@ -5,7 +5,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from frostline.client._caller import Caller, pages
 from frostline.client._from_wire import collection_of
 from frostline.client._names import METRICS, number_of
-from frostline.client._to_wire import literal
+from frostline.client._to_wire import collection_path, encoder_path, literal, unicode, whole
 from frostline.client.resources import Collection
 from frostline.client.types import Metric
 from frostline.v1 import collection_service_pb2 as v1
@@ -31,22 +31,22 @@ class CollectionCalls(Caller):
     ) -> Collection:
         """Creates a collection; see `Client.create_collection`."""
         collection = v1.Collection(
-            description=description,
-            encoder=f"encoders/{encoder}" if encoder else "",
-            layer=layer,
-            dimensions=dimensions,
+            description=unicode(description),
+            encoder=encoder_path(encoder) if encoder else "",
+            layer=unicode(layer),
+            dimensions=whole(dimensions, "dimensions"),
             normalize=normalize,
             metric=number_of(METRICS, metric, "metric"),
             document_prompt=literal(document_prompt),
             query_prompt=literal(query_prompt),
             keep_content=keep_content,
         )
-        request = v1.CreateCollectionRequest(collection_id=name, collection=collection)
+        request = v1.CreateCollectionRequest(collection_id=unicode(name), collection=collection)
         return collection_of(await self._call(self._transport.collections.CreateCollection, request, timeout_seconds))
 
     async def get_collection(self, name: str, *, timeout_seconds: float | None = None) -> Collection:
         """Gets one collection; see `Client.get_collection`."""
-        request = v1.GetCollectionRequest(name=f"collections/{name}")
+        request = v1.GetCollectionRequest(name=collection_path(name))
         return collection_of(await self._call(self._transport.collections.GetCollection, request, timeout_seconds))
 
     async def list_collections(self, *, timeout_seconds: float | None = None) -> list[Collection]:
@@ -74,7 +74,7 @@ class CollectionCalls(Caller):
         changes = {"description": description, "query_prompt": query_prompt}
         request = v1.UpdateCollectionRequest(
             collection=v1.Collection(
-                name=f"collections/{name}", description=description or "", query_prompt=literal(query_prompt)
+                name=collection_path(name), description=unicode(description or ""), query_prompt=literal(query_prompt)
             ),
             update_mask=FieldMask(paths=[field for field, value in changes.items() if value is not None]),
         )
@@ -82,5 +82,5 @@ class CollectionCalls(Caller):
 
     async def delete_collection(self, name: str, *, timeout_seconds: float | None = None) -> None:
         """Deletes a collection and all its records; see `Client.delete_collection`."""
-        request = v1.DeleteCollectionRequest(name=f"collections/{name}")
+        request = v1.DeleteCollectionRequest(name=collection_path(name))
         await self._call(self._transport.collections.DeleteCollection, request, timeout_seconds)

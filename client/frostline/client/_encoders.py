@@ -18,7 +18,8 @@ from frostline.client._from_wire import (
     timings_of,
 )
 from frostline.client._names import STATES, name_of
-from frostline.client._to_wire import embed_options, input_message, not_alone
+from frostline.client._to_wire import embed_options, encoder_path, input_message, not_alone, unicode
+from frostline.client._transport import Deadline
 from frostline.client._upload import Upload
 from frostline.client.errors import Internal, InvalidInput
 from frostline.client.resources import Check, Encoder
@@ -55,7 +56,7 @@ class EncoderCalls(Caller):
         async def requests() -> AsyncIterator[v1.EmbedRequest]:
             messages = (input_message(content) async for content in each(inputs))
             async for batch in cut(messages, batch_size, InputMessage.ByteSize):
-                yield v1.EmbedRequest(encoder=f"encoders/{encoder}", inputs=batch, options=options)
+                yield v1.EmbedRequest(encoder=encoder_path(encoder), inputs=batch, options=options)
 
         gathered = _Gathered()
         stubs = self._transport.encoders
@@ -79,7 +80,7 @@ class EncoderCalls(Caller):
 
     async def get_encoder(self, name: str, *, timeout_seconds: float | None = None) -> Encoder:
         """Gets one encoder; see `Client.get_encoder`."""
-        request = v1.GetEncoderRequest(name=f"encoders/{name}")
+        request = v1.GetEncoderRequest(name=encoder_path(name))
         return encoder_of(await self._call(self._transport.encoders.GetEncoder, request, timeout_seconds))
 
     async def add_encoder(
@@ -94,9 +95,9 @@ class EncoderCalls(Caller):
         """Adds an encoder; see `Client.add_encoder`."""
         if (folder is None) == (hub is None):
             raise InvalidInput("name either the folder of an encoder's files or a hub repository")
-        upload = None if folder is None else Upload(name, Path(folder))
+        upload = None if folder is None else Upload(unicode(name), Path(folder))
         total_bytes = upload.total_bytes if upload else 0
-        spec = v1.AddEncoderRequest(spec=v1.AddEncoderSpec(encoder_id=name, hub_id=hub or ""))
+        spec = v1.AddEncoderRequest(spec=v1.AddEncoderSpec(encoder_id=unicode(name), hub_id=unicode(hub or "")))
         self._refuse_closed()
         stream = self._transport.stream(
             self._transport.encoders.AddEncoder, upload.messages() if upload else iter([spec])
@@ -104,7 +105,7 @@ class EncoderCalls(Caller):
         last = v1.AddEncoderResponse()
         received = 0
         try:
-            while report := await stream.receive(timeout_seconds):
+            while report := await stream.receive(Deadline(timeout_seconds)):
                 last, received = report, max(received, report.received_bytes)
                 if progress:
                     progress(_state(report), received, total_bytes)
@@ -118,13 +119,13 @@ class EncoderCalls(Caller):
 
     async def verify_encoder(self, name: str, *, timeout_seconds: float | None = None) -> list[Check]:
         """Checks an encoder; see `Client.verify_encoder`."""
-        request = v1.VerifyEncoderRequest(name=f"encoders/{name}")
+        request = v1.VerifyEncoderRequest(name=encoder_path(name))
         answer = await self._call(self._transport.encoders.VerifyEncoder, request, timeout_seconds)
         return [check_of(check) for check in answer.checks]
 
     async def delete_encoder(self, name: str, *, timeout_seconds: float | None = None) -> None:
         """Deletes an encoder; see `Client.delete_encoder`."""
-        request = v1.DeleteEncoderRequest(name=f"encoders/{name}")
+        request = v1.DeleteEncoderRequest(name=encoder_path(name))
         await self._call(self._transport.encoders.DeleteEncoder, request, timeout_seconds)
 
 

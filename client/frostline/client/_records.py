@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from contextlib import aclosing
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from frostline.client._batches import cut, each
 from frostline.client._caller import Caller, pages
 from frostline.client._from_wire import errors_of, exception_of, record_of, timings_of
-from frostline.client._to_wire import matrix, not_alone, record_message, space_message
+from frostline.client._to_wire import collection_path, matrix, not_alone, record_message, space_message, unicode
 from frostline.client.errors import InvalidInput
-from frostline.client.types import Embeddings, Floats, ItemError, Record, Timings, Upserted
+from frostline.client.types import Embeddings, ItemError, Record, Timings, Upserted
 from frostline.v1 import collection_service_pb2 as v1
 from frostline.wire import tensors
 
@@ -66,7 +68,7 @@ class RecordCalls(Caller):
         self,
         collection: str,
         ids: Sequence[str],
-        vectors: Floats | Embeddings,
+        vectors: ArrayLike | Embeddings,
         payloads: Sequence[Mapping[str, Any]] | None = None,
         *,
         batch_size: int = 1000,
@@ -108,9 +110,10 @@ class RecordCalls(Caller):
         """Gets records by id; see `Client.get`."""
         not_alone(ids)
         found: list[Record] = []
-        async for batch in cut(each(dict.fromkeys(ids)), _READ_CONTENTS if include_content else _READ_RECORDS, len):
+        most = _READ_CONTENTS if include_content else _READ_RECORDS
+        async for batch in cut(each(dict.fromkeys(map(unicode, ids))), most, _id_bytes):
             request = v1.GetRecordsRequest(
-                collection=f"collections/{collection}",
+                collection=collection_path(collection),
                 ids=batch,
                 include_vectors=include_vectors,
                 include_content=include_content,
@@ -134,7 +137,7 @@ class RecordCalls(Caller):
             lambda token: self._call(
                 self._transport.collections.ListRecords,
                 v1.ListRecordsRequest(
-                    collection=f"collections/{collection}",
+                    collection=collection_path(collection),
                     page_size=_READ_CONTENTS if include_content else _READ_RECORDS,
                     page_token=token,
                     include_vectors=include_vectors,
@@ -150,9 +153,9 @@ class RecordCalls(Caller):
         """Deletes records by id; see `Client.delete`."""
         not_alone(ids)
         deleted = 0
-        async for batch in cut(each(ids), _DELETE_IDS, len):
+        async for batch in cut(each(map(unicode, ids)), _DELETE_IDS, _id_bytes):
             request = v1.DeleteRecordsRequest(
-                collection=f"collections/{collection}", ids=batch, request_id=uuid.uuid4().hex
+                collection=collection_path(collection), ids=batch, request_id=uuid.uuid4().hex
             )
             answer = await self._call(self._transport.collections.DeleteRecords, request, timeout_seconds)
             deleted += answer.deleted_count
@@ -160,7 +163,7 @@ class RecordCalls(Caller):
 
     async def count(self, collection: str, *, timeout_seconds: float | None = None) -> int:
         """Counts the records; see `Client.count`."""
-        request = v1.CountRecordsRequest(collection=f"collections/{collection}")
+        request = v1.CountRecordsRequest(collection=collection_path(collection))
         return (await self._call(self._transport.collections.CountRecords, request, timeout_seconds)).count
 
     async def _upsert(
@@ -176,6 +179,10 @@ class RecordCalls(Caller):
         return tally.upserted()
 
 
+def _id_bytes(id: str) -> int:
+    return len(id.encode()) + 4  # with its tag and length on the wire
+
+
 async def _requests(
     collection: str, records: Iterable[Record] | AsyncIterable[Record], batch_size: int
 ) -> AsyncIterator[v1.UpsertRecordsRequest]:
@@ -186,7 +193,7 @@ async def _requests(
 
 def _request(collection: str, records: Sequence[v1.Record]) -> v1.UpsertRecordsRequest:
     # The request id is chosen here, once, and so outlives retries.
-    return v1.UpsertRecordsRequest(collection=f"collections/{collection}", records=records, request_id=uuid.uuid4().hex)
+    return v1.UpsertRecordsRequest(collection=collection_path(collection), records=records, request_id=uuid.uuid4().hex)
 
 
 class _Tally:

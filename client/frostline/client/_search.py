@@ -7,8 +7,7 @@ import numpy as np
 from frostline.client._batches import cut, each
 from frostline.client._caller import Caller
 from frostline.client._from_wire import errors_of, exception_of, hits_of, timings_of
-from frostline.client._to_wire import matrix, not_alone, query_message, space_message
-from frostline.client.errors import InvalidInput
+from frostline.client._to_wire import collection_path, matrix, not_alone, query_message, space_message, whole
 from frostline.client.types import Embeddings, Floats, Hit, ItemError, Query, SearchResults, Timings
 from frostline.v1 import collection_service_pb2 as v1
 from frostline.wire import tensors
@@ -48,9 +47,7 @@ class SearchCalls(Caller):
     ) -> SearchResults:
         """Finds what is closest to each of several queries; see `Client.search_batch`."""
         not_alone(queries)
-        if limit < 1:
-            raise InvalidInput(f"limit {limit} is too small; it must be at least 1")
-        per_call = max(1, min(_QUERIES, _HITS // limit))
+        per_call = max(1, min(_QUERIES, _HITS // whole(limit, "limit", least=1)))
         if isinstance(queries, (np.ndarray, Embeddings)):
             parts = _vector_parts(queries, per_call)
         else:
@@ -60,7 +57,7 @@ class SearchCalls(Caller):
         sequences: list[int] = []
         timings = Timings()
         async for request, count in parts:
-            request.collection = f"collections/{collection}"
+            request.collection = collection_path(collection)
             request.limit, request.include_payloads = limit, include_payloads
             answer = await self._call(self._transport.collections.SearchRecords, request, timeout_seconds)
             errors.update(errors_of(answer.errors, offset=len(hits)))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from frostline.client import types
 from frostline.client._names import DTYPES, POOLINGS, TRUNCATES, number_of
@@ -15,6 +15,7 @@ from frostline.v1 import collection_service_pb2 as collections_v1
 from frostline.v1 import embedding_pb2 as v1
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_LARGEST = 2**31 - 1  # an int32 of the wire
 
 
 def not_alone(items: object) -> None:
@@ -39,24 +40,24 @@ def embed_options(
     """Options of an embedding, as `Client.embed` takes them.
 
     Raises:
-        InvalidInput: an unknown name, or a prompt and a prefix.
+        InvalidInput: an unknown name, a prompt and a prefix, or what the wire cannot hold.
     """
     if prompt is not None and prefix is not None:
         raise InvalidInput(f"prompt {prompt!r} and prefix {prefix!r} exclude each other; give one of them")
-    named = v1.Prompt(name=prompt) if prompt is not None else None
+    named = v1.Prompt(name=unicode(prompt)) if prompt is not None else None
     return v1.EmbedOptions(
         prompt=literal(prefix) or named,
-        dimensions=dimensions,
+        dimensions=whole(dimensions, "dimensions"),
         normalize=normalize,
         dtype=number_of(DTYPES, dtype, "dtype"),
         truncate=number_of(TRUNCATES, truncate, "truncate"),
-        layer=layer,
+        layer=unicode(layer),
     )
 
 
 def literal(prefix: str | None) -> v1.Prompt | None:
     """A prompt given word for word; none where it is None."""
-    return None if prefix is None else v1.Prompt(literal=_unicode(prefix))
+    return None if prefix is None else v1.Prompt(literal=unicode(prefix))
 
 
 def vector_bytes(vector: types.Floats) -> bytes:
@@ -72,8 +73,8 @@ def vector_bytes(vector: types.Floats) -> bytes:
     return vector.astype("<f4").tobytes()
 
 
-def matrix(vectors: types.Floats | types.Embeddings) -> tuple[NDArray[np.float32], types.EmbeddingSpace | None]:
-    """The rows of an array or of embeddings, and their space where it is known.
+def matrix(vectors: ArrayLike | types.Embeddings) -> tuple[NDArray[np.float32], types.EmbeddingSpace | None]:
+    """The rows of what numpy reads as an array, or of embeddings, and their space where it is known.
 
     Raises:
         InvalidInput: they are no rows of numbers, or some embeddings failed.
@@ -82,9 +83,13 @@ def matrix(vectors: types.Floats | types.Embeddings) -> tuple[NDArray[np.float32
         if vectors.errors:
             raise InvalidInput(f"embeddings {sorted(vectors.errors)[:10]} failed; leave them out")
         return vectors.vectors, vectors.space
-    if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.number):
-        raise InvalidInput(f"vectors of shape (n, d) are needed, not {vectors.dtype} of shape {vectors.shape}")
-    return vectors.astype(np.float32, copy=False), None
+    try:
+        rows = np.asarray(vectors)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"vectors of shape (n, d) are needed: {error}") from error
+    if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.number):
+        raise InvalidInput(f"vectors of shape (n, d) are needed, not {rows.dtype} of shape {rows.shape}")
+    return rows.astype(np.float32, copy=False), None
 
 
 def image_bytes(image: bytes | Path) -> bytes:
@@ -108,7 +113,7 @@ def input_message(content: types.Input) -> v1.Input:
         InvalidInput: it is of no known kind, cannot be read, or is no Unicode.
     """
     if isinstance(content, str):
-        return v1.Input(text=_unicode(content))
+        return v1.Input(text=unicode(content))
     if isinstance(content, (bytes, Path)):
         return v1.Input(image=image_bytes(content))
     if isinstance(cast(object, content), np.ndarray):
@@ -124,7 +129,7 @@ def query_message(query: types.Query) -> collections_v1.Query:
         InvalidInput: as `input_message`.
     """
     if isinstance(query, types.RecordId):
-        return collections_v1.Query(record_id=_unicode(query.id))
+        return collections_v1.Query(record_id=unicode(query.id))
     content = input_message(query)
     kind = content.WhichOneof("kind")
     if kind == "text":
@@ -141,11 +146,11 @@ def record_message(record: types.Record) -> collections_v1.Record:
         InvalidInput: names the record and what is wrong with it.
     """
     try:
-        message = collections_v1.Record(id=_unicode(record.id), payload=payload_bytes(record.payload))
+        message = collections_v1.Record(id=unicode(record.id), payload=payload_bytes(record.payload))
         if record.text is not None and record.image is not None:
             raise InvalidInput("it has a text and an image; give one of them")
         if record.text is not None:
-            message.text = _unicode(record.text)
+            message.text = unicode(record.text)
         if record.image is not None:
             message.image = image_bytes(record.image)
         if record.vector is not None:
@@ -180,7 +185,12 @@ def space_message(space: types.EmbeddingSpace) -> v1.EmbeddingSpace:
     )
 
 
-def _unicode(text: str) -> str:
+def unicode(text: str) -> str:
+    """A text, where the wire can hold it.
+
+    Raises:
+        InvalidInput: it is no str, or no Unicode.
+    """
     if not isinstance(cast(object, text), str):
         raise InvalidInput(f"{text!r} is no str")
     # Text from files may hold lone surrogates, which UTF-8 cannot; protobuf's own error does not say which text.
@@ -189,3 +199,24 @@ def _unicode(text: str) -> str:
     except UnicodeEncodeError as error:
         raise InvalidInput(f"text {text[:40]!r} is no Unicode: {error.reason} at {error.start}") from error
     return text
+
+
+def whole(number: int, what: str, least: int = 0) -> int:
+    """A whole number, where the wire can hold it.
+
+    Raises:
+        InvalidInput: it is none, or out of range; names `what`.
+    """
+    if not isinstance(cast(object, number), (int, np.integer)) or not least <= number <= _LARGEST:
+        raise InvalidInput(f"{what} {number!r} is no whole number from {least} to {_LARGEST}")
+    return number
+
+
+def encoder_path(name: str) -> str:
+    """The wire's name of an encoder."""
+    return f"encoders/{unicode(name)}"
+
+
+def collection_path(name: str) -> str:
+    """The wire's name of a collection."""
+    return f"collections/{unicode(name)}"

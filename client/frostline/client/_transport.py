@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -28,6 +29,22 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
+class Deadline:
+    """A moment until which answers are waited for.
+
+    Args:
+        limit_seconds: the time from now, as the caller gave it; errors name it.
+    """
+
+    def __init__(self, limit_seconds: float) -> None:
+        self.limit_seconds = limit_seconds
+        self._end = time.monotonic() + limit_seconds
+
+    def remaining_seconds(self) -> float:
+        """The time that is left; negative once it has passed."""
+        return self._end - time.monotonic()
+
+
 class Transport(ABC):
     """Carries calls to one server; safe to use from several threads.
 
@@ -42,7 +59,7 @@ class Transport(ABC):
         self.collections = CollectionServiceStub(self._channel)
 
     @abstractmethod
-    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float) -> A:
+    async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, deadline: Deadline) -> A:
         """Sends one request and waits for its answer.
 
         Raises:
@@ -93,18 +110,18 @@ class Stream(ABC, Generic[Q, A]):
         self._call.cancel()
         self._outbox.put(None)
 
-    async def receive(self, timeout_seconds: float) -> A | None:
+    async def receive(self, deadline: Deadline) -> A | None:
         """Waits for the next answer; None where the server has ended the stream.
 
         Raises:
             FrostlineError: the stream broke, or no answer came in time.
         """
         try:
-            arrived = await self._take(timeout_seconds)
+            arrived = await self._take(deadline.remaining_seconds())
         except TimeoutError:
-            raise errors.late(self._target, timeout_seconds) from None
+            raise errors.late(self._target, deadline.limit_seconds) from None
         if isinstance(arrived, grpc.RpcError):
-            raise errors.from_rpc(arrived, self._target, timeout_seconds) from arrived
+            raise errors.from_rpc(arrived, self._target, deadline.limit_seconds) from arrived
         return arrived
 
     @abstractmethod

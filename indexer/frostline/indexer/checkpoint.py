@@ -115,7 +115,7 @@ def open_journal(folder: Path, identity: Identity, *, restart: bool) -> Generato
 
     Raises:
         JobChanged: the checkpoint belongs to a job that differs; says in what.
-        IndexingError: another process is at it, or the checkpoint cannot be read.
+        IndexingError: another process is at it, the checkpoint cannot be read, or rejected rows are gone from the list.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -123,7 +123,7 @@ def open_journal(folder: Path, identity: Identity, *, restart: bool) -> Generato
         if state == State():
             (folder / CHECKPOINT).unlink(missing_ok=True)
         with (folder / REJECTED).open("ab") as rejected:
-            rejected.truncate(state.rejected_bytes)
+            _cut(rejected, folder / REJECTED, state)
             yield Journal(folder, identity, state, rejected)
 
 
@@ -159,6 +159,16 @@ def _read(path: Path, identity: Identity) -> State:
             "go on as before, or begin again with --restart"
         )
     return state
+
+
+def _cut(rejected: BinaryIO, path: Path, state: State) -> None:
+    size = rejected.seek(0, os.SEEK_END)
+    if size < state.rejected_bytes:  # truncate would fill it up with zeros
+        raise IndexingError(
+            f"{path} has {size} bytes, but {state.rejected_bytes} bytes were written for {state.rejected} rejected "
+            "rows; put it back, or begin again with --restart"
+        )
+    rejected.truncate(state.rejected_bytes)
 
 
 def _sync(file: BinaryIO) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _ROWS_AT_ONCE = 256
+_IMAGES_AT_ONCE = 16
+_READ_BYTES = 1 << 16
 
 
 class Parquet:
@@ -37,6 +39,7 @@ class Parquet:
             columns = file.schema_arrow.names
             self._total = file.metadata.num_rows
         self._fields.expect(columns, path)
+        self._rows_at_once = _IMAGES_AT_ONCE if options.image_field else _ROWS_AT_ONCE
         self._columns = columns if options.payload_fields is None else self._fields.needed
 
     @property
@@ -65,7 +68,7 @@ class Parquet:
             groups, skipped = _groups_from(file, start.row)
             # pyarrow types its lists as lists of anything.
             batches = file.iter_batches(  # pyright: ignore[reportUnknownMemberType]
-                _ROWS_AT_ONCE, row_groups=groups, columns=self._columns
+                self._rows_at_once, row_groups=groups, columns=self._columns
             )
             while (batch := _next(batches, self._path, number)) is not None:
                 for index in range(min(skipped, batch.num_rows), batch.num_rows):
@@ -89,7 +92,8 @@ def _open(path: Path) -> "ParquetFile":
     except ImportError as error:
         raise MissingExtra("Parquet files need pyarrow; run: pip install 'frostline[indexer]'") from error
     try:
-        return ParquetFile(path)
+        # Without a buffer, pyarrow holds whole row groups.
+        return ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES)
     except (ArrowException, OSError) as error:
         raise BadSource(f"{path} is no Parquet file: {error}") from error
 

@@ -2,17 +2,18 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frostline.client import Client, FrostlineError, NotFound, Record, Upserted
+from frostline.client import AlreadyExists, Client, Collection, FrostlineError, InvalidInput, NotFound, Record, Upserted
 from frostline.indexer.batches import Batch, cut
 from frostline.indexer.checkpoint import Identity, Journal, open_journal
 from frostline.indexer.errors import BadSource, IndexingError, JobStopped
 from frostline.indexer.options import IndexOptions
 from frostline.indexer.rows import Rejection, Source
 from frostline.indexer.sources import open_source
+from frostline.wire.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _identity(client: Client, options: IndexOptions) -> Identity:
             raise BadSource(
                 f"there is no collection {options.collection!r}; name an encoder to make it (--encoder)"
             ) from error
-        collection = client.create_collection(options.collection, encoder=options.encoder)
+        collection = _made(client, options)
     if options.encoder and options.encoder != collection.encoder:
         raise BadSource(
             f"collection {collection.name!r} has encoder {collection.encoder or 'none'!r}, not {options.encoder!r}; "
@@ -124,21 +125,28 @@ def _identity(client: Client, options: IndexOptions) -> Identity:
     }
 
 
-def _acknowledged(client: Client, source: Source, options: IndexOptions, journal: Journal) -> Iterator[None]:
-    """Sends batches ahead of the answers, and notes each in the journal once it is answered."""
-    sent: deque[Batch] = deque()
-
-    def records() -> Iterator[Sequence[Record]]:
-        for batch in cut(source.rows(journal.state.position), options.batch_size, options.batch_bytes):
-            sent.append(batch)
-            yield batch.records
-
+def _made(client: Client, options: IndexOptions) -> Collection:
     try:
-        for answer in client.upsert_batches(options.collection, records()):
-            batch = sent.popleft()
-            rejections = sorted([*batch.rejections, *_refused(batch, answer)], key=lambda rejection: rejection.row)
-            journal.acknowledge(batch.end, len(batch), answer.count, rejections)
-            yield
+        return client.create_collection(options.collection, encoder=options.encoder)
+    except AlreadyExists:  # by another job just now, or by this call when its answer was lost
+        return client.get_collection(options.collection)
+
+
+def _acknowledged(client: Client, source: Source, options: IndexOptions, journal: Journal) -> Iterator[None]:
+    sent: deque[Batch] = deque()
+    try:
+        while True:
+            try:
+                yield from _streamed(client, source, options, journal, sent)
+            except InvalidInput as error:
+                if error.reason != Reason.MESSAGE_TOO_LARGE:
+                    raise
+                # One of those under way, nobody says which; then a new stream goes on after them.
+                for batch in list(sent):
+                    _acknowledge(journal, batch, *_sent_alone(client, options.collection, batch))
+                    yield
+            else:
+                return
     except IndexingError:
         raise
     except FrostlineError as error:
@@ -148,6 +156,38 @@ def _acknowledged(client: Client, source: Source, options: IndexOptions, journal
             code=error.code,
             log_id=error.log_id,
         ) from error
+
+
+def _streamed(
+    client: Client, source: Source, options: IndexOptions, journal: Journal, sent: deque[Batch]
+) -> Iterator[None]:
+    """Sends batches ahead of the answers, and notes each in the journal once it is answered."""
+    sent.clear()
+
+    def records() -> Iterator[Sequence[Record]]:
+        for batch in cut(source.rows(journal.state.position), options.batch_size, options.batch_bytes):
+            sent.append(batch)
+            yield batch.records
+
+    for answer in client.upsert_batches(options.collection, records()):
+        batch = sent.popleft()
+        _acknowledge(journal, batch, answer.count, _refused(batch, answer))
+        yield
+
+
+def _sent_alone(client: Client, collection: str, batch: Batch) -> tuple[int, Iterable[Rejection]]:
+    try:
+        answer = client.upsert(collection, batch.records)
+    except InvalidInput as error:
+        if error.reason != Reason.MESSAGE_TOO_LARGE or len(batch.records) > 1:
+            raise
+        return 0, [Rejection(batch.numbers[0], batch.records[0].id, error.reason, str(error))]
+    return answer.count, _refused(batch, answer)
+
+
+def _acknowledge(journal: Journal, batch: Batch, indexed: int, refused: Iterable[Rejection]) -> None:
+    rejections = sorted([*batch.rejections, *refused], key=lambda rejection: rejection.row)
+    journal.acknowledge(batch.end, len(batch), indexed, rejections)
 
 
 def _refused(batch: Batch, answer: Upserted) -> Iterator[Rejection]:

@@ -1,0 +1,62 @@
+"""What the wire cannot hold is refused in our words, and before anything is sent."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frostline.client import InvalidInput
+
+ALONE = "\ud800"
+LARGE = 2**31
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda client: client.embed(["a"], "tiny", dimensions=LARGE), "dimensions 2147483648"),
+        (lambda client: client.embed(["a"], "tiny", dimensions="4"), "dimensions '4'"),
+        (lambda client: client.create_collection("c", dimensions=LARGE), "dimensions 2147483648"),
+        (lambda client: client.search("c", "a", limit=LARGE), "limit 2147483648"),
+        (lambda client: client.search("c", "a", limit=0), "limit 0 is no whole number from 1"),
+        (lambda client: client.get("c", [1]), "1 is no str"),
+        (lambda client: client.delete("c", [1]), "1 is no str"),
+        (lambda client: client.upsert_vectors("c", ["a", "b"], [[1.0], [1.0, 2.0]]), r"shape \(n, d\)"),
+        (lambda client: client.upsert_vectors("c", ["a"], [["x"]]), r"shape \(n, d\)"),
+        (lambda client: client.get_collection(ALONE), "no Unicode"),
+        (lambda client: client.update_collection("c", description=ALONE), "no Unicode"),
+        (lambda client: client.create_collection(ALONE), "no Unicode"),
+        (lambda client: client.create_collection("c", description=ALONE), "no Unicode"),
+        (lambda client: client.create_collection("c", layer=ALONE), "no Unicode"),
+        (lambda client: client.create_collection("c", encoder=ALONE), "no Unicode"),
+        (lambda client: client.delete_collection(ALONE), "no Unicode"),
+        (lambda client: client.count(ALONE), "no Unicode"),
+        (lambda client: client.get("c", [ALONE]), "no Unicode"),
+        (lambda client: client.search(ALONE, "a"), "no Unicode"),
+        (lambda client: client.embed(["a"], ALONE), "no Unicode"),
+        (lambda client: client.embed(["a"], "tiny", prompt=ALONE), "no Unicode"),
+        (lambda client: client.embed(["a"], "tiny", layer=ALONE), "no Unicode"),
+        (lambda client: client.get_encoder(ALONE), "no Unicode"),
+        (lambda client: client.add_encoder(ALONE, hub="a/b"), "no Unicode"),
+        (lambda client: client.add_encoder(ALONE, folder=Path(__file__).parents[2]), "no Unicode"),
+        (lambda client: client.add_encoder("a", hub=ALONE), "no Unicode"),
+    ],
+)
+def test_what_the_wire_cannot_hold_is_refused_by_the_client(fake, client, call, message):
+    with pytest.raises(InvalidInput, match=message):
+        call(client)
+    assert fake.requests == []
+
+
+def test_vectors_may_be_lists(fake, client):
+    client.create_collection("notes", encoder="tiny")
+    client.upsert_vectors("notes", ["a"], [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(client.get("notes", ["a"], include_vectors=True)[0].vector, [1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("method", ["get", "delete"])
+def test_ids_are_cut_by_their_bytes(fake, client, method):
+    client.create_collection("notes", encoder="tiny")
+    getattr(client, method)("notes", [f"{number}" + "\U0001f43f" * 400_000 for number in range(3)])
+    asked = fake.of({"get": "GetRecords", "delete": "DeleteRecords"}[method])
+    assert [len(request.ids) for request in asked] == [1, 1, 1]
