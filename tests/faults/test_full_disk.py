@@ -62,7 +62,7 @@ assert found() == sorted(kept)
 catalogue.close()
 again = Catalogue(Path(sys.argv[1])).get("notes")
 assert sorted(again.search(QUERY, 10_000).ids[0]) == sorted(kept)
-assert [len(each.image) for each in again.get(["after-0-0", "before-0-0"], content=True)] == [100_000, 1000]
+assert [len(each.image) for each in again.get(["after-0-0", "before-0-0"], content=True).values()] == [100_000, 1000]
 print(json.dumps({"refused": refused, "written": written, "message": message}))
 """
 
