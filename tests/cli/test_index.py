@@ -98,3 +98,13 @@ def test_progress_goes_to_stderr_and_stays_out_of_a_log_that_is_short(frostline,
     result = frostline("index", rows(3), *FIELDS)
     assert result.stderr == ""
     assert "\x1b" not in result.stdout
+
+
+def test_an_interrupted_job_says_how_to_go_on(frostline, rows, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("frostline.indexer.index", interrupted)
+    told = frostline("index", rows(1), *FIELDS)
+    assert (told.exit_code, told.stdout) == (130, "")
+    assert told.stderr == "interrupted; the same command goes on where this one stopped\n"

@@ -1,5 +1,6 @@
 """`frostline index`: a file of rows, a folder of images or Python's documentation becomes a collection."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,7 +102,11 @@ def index(
         def report(state: Progress) -> None:
             shown.update(state.done, state.total, about=state.estimated)
 
-        summary = run(client, source, options, report)
+        try:
+            summary = run(client, source, options, report)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
+            raise
     if session.as_json:
         show_json(summary)
     else:

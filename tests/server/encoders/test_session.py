@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.session import Session
 from frostline.server.errors import InvalidInput
 
@@ -129,3 +130,9 @@ def test_auto_goes_on_with_the_cpu_where_the_gpu_does_not_start(model, monkeypat
     assert "no CUDA-capable device" in caplog.text
     with pytest.raises(InvalidInput, match="no CUDA-capable device"):
         Session(model, ["half"], "cuda:0")
+
+
+def test_a_registry_refuses_a_device_that_is_not_there_before_anything_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(InvalidInput, match="'cuda:0' needs onnxruntime-gpu"):
+        Registry(tmp_path / "encoders", device="cuda:0")

@@ -18,6 +18,7 @@ from frostline.server.encoders import decoding
 from frostline.server.encoders.bundle import Name, load_manifest
 from frostline.server.encoders.encoder import Encoder
 from frostline.server.encoders.image import ImageEncoder
+from frostline.server.encoders.session import check_device
 from frostline.server.encoders.sources import local_folder
 from frostline.server.encoders.text import TextEncoder
 from frostline.server.encoders.verification import Check, check_files, check_outputs
@@ -39,11 +40,15 @@ class Registry:
         device: `auto`, `cpu` or `cuda:N`.
         threads: of a graph's run; 0 takes one for each core.
         max_pixels: the most pixels of an image.
+
+    Raises:
+        InvalidInput: there is no such device.
     """
 
     def __init__(
         self, folder: Path, *, device: str = "auto", threads: int = 0, max_pixels: int = decoding.MAX_PIXELS
     ) -> None:
+        check_device(device)
         self._folder, self._device, self._threads, self._max_pixels = folder, device, threads, max_pixels
         self._lock = threading.Lock()
         self._encoders: dict[str, Encoder] = {}

@@ -163,14 +163,27 @@ def _start(data: bytes, name: str, device: str, threads: int) -> _Runnable:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _attempts(device: str) -> list[list[Any]]:
-    """Execution providers to try in turn."""
+def check_device(device: str) -> None:
+    """Refuses a device that encoders cannot run on.
+
+    Args:
+        device: `auto`, `cpu` or `cuda:N`.
+
+    Raises:
+        InvalidInput: it is none of these, or there is no onnxruntime for it; says what to install.
+    """
     kind, _, number = device.partition(":")
     if device not in ("auto", "cpu") and not (kind == "cuda" and number.isdecimal()):
         raise InvalidInput(f"device {device!r} is unknown; use auto, cpu or cuda:0")
-    present = _CUDA in _runtime.get_available_providers()
-    if kind == "cuda" and not present:
+    if kind == "cuda" and _CUDA not in _runtime.get_available_providers():
         raise InvalidInput(f"device {device!r} needs onnxruntime-gpu; install frostline[gpu] or use the device cpu")
+
+
+def _attempts(device: str) -> list[list[Any]]:
+    """Execution providers to try in turn."""
+    check_device(device)
+    kind, _, number = device.partition(":")
+    present = _CUDA in _runtime.get_available_providers()
     if device == "cpu" or not present:
         return [[_CPU]]
     _runtime.preload_dlls()  # CUDA and cuDNN as installed by pip

@@ -31,11 +31,11 @@ def read(path: Path) -> ModelProto:
     try:
         model = ModelProto.FromString(path.read_bytes())
     except DecodeError as error:
-        raise InvalidInput(f"{path} is no ONNX model: {error}; export it again") from error
+        raise InvalidInput(f"{path.name} is no ONNX model: {error}; export it again") from error
     opset = max((entry.version for entry in model.opset_import if not entry.domain), default=0)
     newest = onnx_opset_version()
     if not _OLDEST_OPSET <= opset <= newest:
-        raise InvalidInput(f"{path} has opset {opset}; export it with one from {_OLDEST_OPSET} to {newest}")
+        raise InvalidInput(f"{path.name} has opset {opset}; export it with one from {_OLDEST_OPSET} to {newest}")
     _check_size(path, path.stat().st_size + sum(file.stat().st_size for file in _external_files(model, path)))
     return model
 
@@ -57,7 +57,7 @@ def write(model: ModelProto, read_from: Path, path: Path) -> None:
 
 def _check_size(path: Path, size: int) -> None:
     if size > _MAX_BYTES:
-        raise InvalidInput(f"{path} and its data have {size} bytes; an ONNX graph holds less than 2 GiB")
+        raise InvalidInput(f"{path.name} and its data have {size} bytes; an ONNX graph holds less than 2 GiB")
 
 
 def _external_files(model: ModelProto, path: Path) -> set[Path]:

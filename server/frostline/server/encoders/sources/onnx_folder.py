@@ -121,11 +121,11 @@ def _write_manifest(manifest: Manifest, into: Path) -> None:
 def _read_description(path: Path) -> Preprocessing:
     if not path.is_file():
         raise InvalidInput(
-            f"{path.parent} has no {PREPROCESS}; write one beside {MODEL} with at least size, and mean, std and "
+            f"{path.parent.name} has no {PREPROCESS}; write one beside {MODEL} with at least size, and mean, std and "
             "resize_shorter_side as the model was trained"
         )
     if path.stat().st_size > _MAX_PREPROCESS_BYTES:
-        raise InvalidInput(f"{path} has {path.stat().st_size} bytes; a description has a few hundred")
+        raise InvalidInput(f"{path.name} has {path.stat().st_size} bytes; a description has a few hundred")
     try:
         return Description.model_validate_json(path.read_bytes()).preprocessing()
     except ValidationError as error:
