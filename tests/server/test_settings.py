@@ -76,3 +76,9 @@ def test_every_setting_says_why_one_would_change_it_and_is_a_flag(capsys):
     for name, field in Settings.model_fields.items():
         assert len((field.description or "").split()) > 5, name
         assert f"--{name.replace('_', '-')} " in shown
+
+
+def test_the_help_shows_a_default_of_zero(capsys):
+    with pytest.raises(SystemExit):
+        load(["--help"])
+    assert "Lower it where other programs need them. Default: 0." in " ".join(capsys.readouterr().out.split())

@@ -155,7 +155,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 def _shown(default: object) -> str:
     if isinstance(default, tuple):
         return ",".join(str(part) for part in cast(tuple[object, ...], default)) or "none"
-    return str(default or "") or "none"
+    return ("" if default is None else str(default)) or "none"
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
