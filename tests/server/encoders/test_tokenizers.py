@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.server.encoders.bundle import MANIFEST, sha256_of
+from frostline.server.encoders.bundle import MANIFEST, TOKENIZER, sha256_of
 from frostline.server.encoders.encoder import Prepared
 from frostline.server.encoders.sources import local_folder
-from frostline.server.encoders.text import TOKENIZER, TextEncoder
+from frostline.server.encoders.text import TextEncoder
 from frostline.server.errors import InvalidInput
 from tiny import tiny_bert
 

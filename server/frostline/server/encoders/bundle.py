@@ -19,11 +19,13 @@ from frostline.server.encoders.space import EmbeddingSpace, Pooling
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
 
 MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
 
 PREPROCESSING_RULES = 1
 """Version of how images are decoded and resized here. Raise it with every change of code that changes pixels."""
 
-_CHANGING_FILES = ("model.onnx", "tokenizer.json")  # all that an encoder reads
+_CHANGING_FILES = (MODEL, TOKENIZER)  # all that an encoder reads
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 

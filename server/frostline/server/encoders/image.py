@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from frostline.server.encoders import decoding
-from frostline.server.encoders.bundle import Manifest, Preprocessing, load_manifest
+from frostline.server.encoders.bundle import MODEL, Manifest, Preprocessing, load_manifest
 from frostline.server.encoders.encoder import Content, Prepared, Truncate
 from frostline.server.encoders.session import Sessions
 from frostline.server.errors import InvalidInput
@@ -101,7 +101,7 @@ class ImageEncoder:
         self._fingerprint = self._manifest.fingerprint()
         self._preprocessing = _checked(self._manifest)
         self._max_pixels = max_pixels
-        self._sessions = Sessions(folder / "model.onnx", self._manifest.layer().output, device, threads)
+        self._sessions = Sessions(folder / MODEL, self._manifest.layer().output, device, threads)
         # Pillow releases the GIL while it decodes and resizes.
         self._decoders = ThreadPoolExecutor(min(_MAX_DECODERS, os.cpu_count() or 1), "decode")
 

@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from frostline.server.encoders.bundle import Manifest, load_manifest
+from frostline.server.encoders.bundle import MODEL, TOKENIZER, Manifest, load_manifest
 from frostline.server.encoders.encoder import Content, Prepared, Truncate
 from frostline.server.encoders.session import Sessions
 from frostline.server.errors import DataDamaged, InvalidInput
 
-MODEL = "model.onnx"
-TOKENIZER = "tokenizer.json"
 MAX_CHARACTERS = 1_000_000
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from frostline.server.encoders import golden
-from frostline.server.encoders.bundle import MANIFEST, Manifest, load_manifest, sha256_of
+from frostline.server.encoders.bundle import MANIFEST, MODEL, TOKENIZER, Manifest, load_manifest, sha256_of
 from frostline.server.encoders.image import ImageEncoder
 from frostline.server.encoders.session import Session
 from frostline.server.encoders.sources import onnx_folder, sentence_transformers, tokenizer_file
-from frostline.server.encoders.text import MODEL, TOKENIZER, TextEncoder
+from frostline.server.encoders.text import TextEncoder
 from frostline.server.encoders.verification import samples
 from frostline.server.errors import InvalidInput
 
@@ -39,12 +39,12 @@ def build(folder: Path, into: Path, name: str, source: str = "") -> Manifest:
         manifest = _copy_bundle(folder, into)
     elif (folder / sentence_transformers.MODULES).exists():
         manifest = sentence_transformers.build(folder, into, name)
-    elif (folder / onnx_folder.MODEL).exists():
+    elif (folder / MODEL).exists():
         manifest = onnx_folder.build(folder, into, name)
     else:
         raise InvalidInput(
             f"{folder.name} holds no encoder: neither {MANIFEST} (a bundle), nor {sentence_transformers.MODULES} "
-            f"(sentence-transformers), nor {onnx_folder.MODEL} with {onnx_folder.PREPROCESS}"
+            f"(sentence-transformers), nor {MODEL} with {onnx_folder.PREPROCESS}"
         )
     origin = source or manifest.source or folder.name
     manifest = _seal(into, manifest.model_copy(update={"name": name, "source": origin}))

@@ -18,12 +18,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from frostline.server.encoders import golden
-from frostline.server.encoders.bundle import MANIFEST, Layer, Manifest, Preprocessing, sha256_of
+from frostline.server.encoders.bundle import MANIFEST, MODEL, Layer, Manifest, Preprocessing, sha256_of
 from frostline.server.encoders.image import ImageEncoder
 from frostline.server.encoders.sources import onnx_file
 from frostline.server.errors import InvalidInput
 
-MODEL = "model.onnx"
 PREPROCESS = "preprocess.json"
 
 _DEFAULT_LAYER = "embedding"

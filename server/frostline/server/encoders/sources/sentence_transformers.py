@@ -13,7 +13,7 @@ README.md                           optional: the licence, in its front matter
 import shutil
 from pathlib import Path
 
-from frostline.server.encoders.bundle import Manifest
+from frostline.server.encoders.bundle import MODEL, TOKENIZER, Manifest
 from frostline.server.encoders.graphs.bert import BertConfig, bert_layers, build_bert
 from frostline.server.encoders.graphs.checkpoint import Checkpoint
 from frostline.server.encoders.sources import tokenizer_file
@@ -27,7 +27,6 @@ from frostline.server.encoders.sources.checkpoint_files import (
     read_license,
     read_optional,
 )
-from frostline.server.encoders.text import MODEL, TOKENIZER
 from frostline.server.errors import InvalidInput
 
 MODULES = "modules.json"
