@@ -5,18 +5,26 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from frostline.server.collections.config import CollectionConfig, Metric
+from frostline.server.collections.config import CollectionConfig, Metric, VectorField
 from frostline.server.collections.records import Record
 from frostline.server.encoders.space import EmbeddingSpace
 
 
 def config(name="notes", dimensions=4, metric=Metric.DOT, **fields):
-    space = EmbeddingSpace.plain(dimensions)
-    return CollectionConfig(id=name, space=space, metric=metric, create_time=datetime(2026, 1, 1, tzinfo=UTC), **fields)
+    """A collection of one vector, `default`; `vectors` gives others."""
+    vectors = fields.pop("vectors", None) or (VectorField(space=EmbeddingSpace.plain(dimensions), metric=metric),)
+    return CollectionConfig(id=name, vectors=vectors, create_time=datetime(2026, 1, 1, tzinfo=UTC), **fields)
+
+
+def vector_field(name, dimensions=4, metric=Metric.DOT):
+    return VectorField(name=name, space=EmbeddingSpace.plain(dimensions), metric=metric)
 
 
 def record(record_id, vector=(1, 0, 0, 0), text=None, image=None, **payload):
-    return Record(record_id, np.array(vector, np.float32), json.dumps(payload).encode(), text, image)
+    """A record; `vector` is that of `default`, or a mapping of vectors by name, or None."""
+    vectors = vector if isinstance(vector, dict) else {} if vector is None else {"default": vector}
+    arrays = {name: np.array(each, np.float32) for name, each in vectors.items()}
+    return Record(record_id, arrays, json.dumps(payload).encode(), text, image)
 
 
 def brute_force(vectors, query, metric):

@@ -14,6 +14,7 @@ from frostline.client import (
     Timings,
     Unavailable,
     Upserted,
+    VectorField,
 )
 
 AHEAD = 4
@@ -41,24 +42,41 @@ class MemoryClient:
         self.dies_after = dies_after
         self.refused = set(refused)
         self.most_waiting = 0
+        self.skipped = []
         self._created = 0
 
     def create_collection(self, name, *, encoder=""):
         self._created += 1
         created = datetime(2026, 1, self._created, tzinfo=UTC)
-        self.collections[name] = Collection(name, "", encoder, SPACE, "cosine", "", "", True, 0, 0, 0, created)
+        vectors = {"default": VectorField(encoder, 4, space=SPACE)}
+        self.collections[name] = Collection(
+            name,
+            "",
+            vectors,
+            True,
+            {},
+            "auto",
+            0.95,
+            "full",
+            (),
+            record_count=0,
+            sequence=0,
+            size_bytes=0,
+            create_time=created,
+        )
         return self.collections[name]
 
     def get_collection(self, name):
         if name not in self.collections:
             raise NotFound(f"no collection {name!r}")
-        return self.collections[name]
+        return replace(self.collections[name], record_count=len(self.records))
 
-    def upsert_batches(self, collection, batches):
+    def upsert_batches(self, collection, batches, *, skip_unchanged=False):
         self.get_collection(collection)
+        self.skipped.append(skip_unchanged)
         waiting = deque()
         for batch in batches:
-            waiting.append((batch, self._write(batch)))
+            waiting.append((batch, self._write(batch, skip_unchanged)))
             self.most_waiting = max(self.most_waiting, len(waiting))
             if len(waiting) == AHEAD:
                 yield self._answer(waiting)
@@ -75,13 +93,18 @@ class MemoryClient:
         self.batches.append([record.id for record in batch])
         return answer
 
-    def _write(self, batch):
-        errors = {}
+    def _write(self, batch, skip_unchanged):
+        errors, written, unchanged, reused = {}, set(), 0, 0
         for place, record in enumerate(batch):
+            stored = self.records.get(record.id)
             if record.id in self.refused:
                 code = grpc.StatusCode.INVALID_ARGUMENT
                 errors[place] = ItemError(place, code, "INVALID_INPUT", f"{record.id} is refused; leave it out")
+            elif skip_unchanged and stored == record:
+                unchanged += 1
             else:
+                reused += skip_unchanged and stored is not None and stored.text == record.text
                 self.records.pop(record.id, None)
                 self.records[record.id] = replace(record)
-        return Upserted(len(batch) - len(errors), errors, 1, Timings())
+                written.add(record.id)
+        return Upserted(len(written), errors, 1, Timings(), unchanged, reused)

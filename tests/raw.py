@@ -1,12 +1,14 @@
 """Short ways to write messages and to read errors, for tests that speak to the server without the client."""
 
 import io
+import json
 
 import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
+from frostline.v1 import collection_pb2, record_service_pb2, search_service_pb2
 from frostline.v1 import collection_service_pb2 as c
 from frostline.v1 import embedding_pb2 as pb
 from frostline.v1 import encoder_service_pb2 as e
@@ -36,25 +38,50 @@ def vector(values, space=None) -> pb.Vector:
     return pb.Vector(data=np.asarray(values, "<f4").tobytes(), space=space)
 
 
-def upsert_request(*records, collection="notes", **more) -> c.UpsertRecordsRequest:
-    return c.UpsertRecordsRequest(collection=f"collections/{collection}", records=records, **more)
+def record(record_id, text=None, *, image=None, vector=None, **more) -> record_service_pb2.Record:
+    """`vector` holds numbers; `vectors` may, by name."""
+    if vector is not None:
+        more["vector"] = vector_message(vector)
+    if "vectors" in more:
+        more["vectors"] = {name: vector_message(each) for name, each in more["vectors"].items()}
+    return record_service_pb2.Record(id=record_id, text=text, image=image, **more)
 
 
-def search_request(*queries, collection="notes", **more) -> c.SearchRecordsRequest:
-    return c.SearchRecordsRequest(
-        collection=f"collections/{collection}", queries=[content(each, c.Query) for each in queries], **more
+def vector_message(values) -> pb.Vector:
+    return values if isinstance(values, pb.Vector) else vector(values)
+
+
+def upsert_request(*records, collection="notes", **more) -> record_service_pb2.UpsertRecordsRequest:
+    return record_service_pb2.UpsertRecordsRequest(collection=f"collections/{collection}", records=records, **more)
+
+
+def search_request(*queries, collection="notes", **more) -> search_service_pb2.SearchRecordsRequest:
+    return search_service_pb2.SearchRecordsRequest(
+        collection=f"collections/{collection}",
+        queries=[content(each, search_service_pb2.Query) for each in queries],
+        **more,
     )
 
 
 def create_request(collection_id="notes", **fields) -> c.CreateCollectionRequest:
-    return c.CreateCollectionRequest(collection_id=collection_id, collection=c.Collection(**fields))
+    """Fields of the collection; those of a vector make the only one, where `vectors` are not given."""
+    names = collection_pb2.VectorField.DESCRIPTOR.fields_by_name.keys()
+    vector = {name: fields.pop(name) for name in list(fields) if name in names}
+    fields.setdefault("vectors", [collection_pb2.VectorField(**vector)])
+    return c.CreateCollectionRequest(collection_id=collection_id, collection=collection_pb2.Collection(**fields))
+
+
+def filtered(expression, **parameters) -> record_service_pb2.Filter:
+    """A filter; parameters are Python values."""
+    encoded = {name: json.dumps(value).encode() for name, value in parameters.items()}
+    return record_service_pb2.Filter(expression=expression, parameters=encoded)
 
 
 def rows(response: e.EmbedResponse):
     return tensors.decode(response.embeddings)
 
 
-def hits(response: c.SearchRecordsResponse) -> list[list[str]]:
+def hits(response: search_service_pb2.SearchRecordsResponse) -> list[list[str]]:
     ids = iter(response.ids)
     return [[next(ids) for _ in range(count)] for count in response.hit_counts]
 

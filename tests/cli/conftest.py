@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from fake_server import fake_server
 from frostline.cli.app import app
-from frostline.client import Client, Record
+from frostline.client import Client, Record, VectorField
 from serving import running_server
 from tiny import tiny_bert, tiny_image
 
@@ -35,14 +36,57 @@ def target(tmp_path_factory, encoder_folders):
 
 
 @pytest.fixture
-def frostline(target, monkeypatch):
-    """Runs a command against the server in this process."""
-    monkeypatch.setenv("FROSTLINE_TARGET", target)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("FROSTLINE_DEBUG", raising=False)
+def frostline_at(monkeypatch):
+    """Runs commands against a server, in this process."""
 
-    def run(*arguments: str, input: str | None = None) -> Result:
-        return CliRunner().invoke(app, list(arguments), input=input)
+    def at(target: str):
+        monkeypatch.setenv("FROSTLINE_TARGET", target)
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.delenv("FROSTLINE_DEBUG", raising=False)
+
+        def run(*arguments: str, input: str | None = None) -> Result:
+            return CliRunner().invoke(app, list(arguments), input=input)
+
+        return run
+
+    return at
+
+
+@pytest.fixture
+def frostline(target, frostline_at):
+    """Runs a command against the server in this process."""
+    return frostline_at(target)
+
+
+@pytest.fixture
+def fake():
+    """A fake server with the collections `notes`, which has records, and `products`, which has two vectors."""
+    with fake_server() as server, Client(server.target) as client:
+        client.create_collection("notes", encoder="tiny", fields={"n": "integer"}, description="Words")
+        client.create_collection("products", vectors={"title": VectorField("tiny"), "photo": VectorField("tiny")})
+        colors = ["red", "blue", "red", None, "red"]
+        client.upsert(
+            "notes",
+            [Record(str(n), text=f"note {n}", payload={"n": n, "color": color}) for n, color in enumerate(colors)],
+        )
+        server.requests.clear()
+        yield server
+
+
+@pytest.fixture
+def pretend(fake, frostline_at):
+    """Runs a command against the fake server in this process."""
+    return frostline_at(fake.target)
+
+
+@pytest.fixture
+def pretended(pretend):
+    """Runs a command against the fake server, with --json, and returns what it printed."""
+
+    def run(*arguments: str) -> Any:
+        result = pretend(*arguments, "--json")
+        assert (result.exit_code, result.stderr) == (0, "")
+        return json.loads(result.stdout)
 
     return run
 

@@ -1,14 +1,14 @@
 def test_list_shows_each_collection(frostline, answer):
     shown = frostline("collections", "list")
     assert shown.exit_code == 0
-    assert shown.stdout.split()[:3] == ["NAME", "RECORDS", "ENCODER"]
+    assert shown.stdout.split()[:3] == ["NAME", "RECORDS", "SIZE"]
     assert "animals" in shown.stdout
     assert [found["record_count"] for found in answer("collections", "list") if found["name"] == "animals"] == [4]
 
 
 def test_show_tells_what_is_fixed(frostline, answer):
     told = answer("collections", "show", "animals")
-    assert told["space"]["dimensions"] == 32
+    assert told["vectors"]["default"]["space"]["dimensions"] == 32
     assert told["create_time"].endswith("+00:00")
     shown = frostline("collections", "show", "animals").stdout
     assert "Pets and things" in shown
@@ -19,22 +19,27 @@ def test_create_passes_every_option_on(answer):
     told = answer(
         "collections", "create", "made", "--encoder", "tiny", "--dimensions", "8", "--metric", "dot",
         "--layer", "embeddings", "--no-normalize", "--document-prompt", "d: ", "--query-prompt", "q: ",
-        "--description", "all set", "--no-keep-content",
+        "--description", "all set", "--no-keep-content", "--field", "price=float", "--index", "flat",
+        "--min-recall", "0.9", "--durability", "relaxed",
     )  # fmt: skip
-    assert told["space"] | {"fingerprint": ""} == {
+    default = told["vectors"]["default"]
+    assert default["space"] | {"fingerprint": ""} == {
         "fingerprint": "",
         "layer": "embeddings",
         "pooling": "mean",
         "dimensions": 8,
         "normalize": False,
     }
-    kept = ("encoder", "metric", "document_prompt", "query_prompt", "description", "keep_content")
-    assert [told[name] for name in kept] == ["tiny", "dot", "d: ", "q: ", "all set", False]
+    vector = [default[name] for name in ("encoder", "metric", "document_prompt", "query_prompt")]
+    assert vector == ["tiny", "dot", "d: ", "q: "]
+    kept = ("description", "keep_content", "fields", "index", "min_recall", "durability")
+    assert [told[name] for name in kept] == ["all set", False, {"price": "float"}, "flat", 0.9, "relaxed"]
     assert answer("collections", "delete", "made", "--yes") == {"deleted": "made"}
 
 
 def test_create_of_plain_vectors(answer):
-    assert answer("collections", "create", "vectors", "--dimensions", "3")["encoder"] == ""
+    made = answer("collections", "create", "vectors", "--dimensions", "3")
+    assert made["vectors"]["default"]["encoder"] == ""
     answer("collections", "delete", "vectors", "--yes")
 
 

@@ -1,14 +1,11 @@
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from fake_server import Code, fails
+from fake_calls import Code, fails
 from frostline.client import AlreadyExists, Check, Client, InvalidInput, PermissionDenied
 from frostline.client._upload import SENT
 from frostline.server.api.uploads import SUFFIXES
-from frostline.v1 import collection_service_pb2 as collections_v1
-from frostline.v1 import embedding_pb2 as v1
 from frostline.wire.reasons import Reason
 
 
@@ -124,31 +121,6 @@ def test_lists_go_through_all_pages(fake, client):
         client.create_collection(f"c{number}", dimensions=4)
     assert [encoder.name for encoder in client.list_encoders()] == ["e0", "e1", "e2", "e3", "e4", "tiny"]
     assert [collection.name for collection in client.list_collections()] == ["c0", "c1", "c2", "c3", "c4"]
-
-
-def test_a_collection_is_created_as_it_was_asked_for(fake, client):
-    client.create_collection("plain", dimensions=4, metric="dot", keep_content=False, normalize=False)
-    created = client.create_collection("notes", encoder="tiny", document_prompt="d: ", query_prompt="", layer="pooled")
-    plain, notes = fake.of("CreateCollection")
-    assert plain.collection == collections_v1.Collection(
-        dimensions=4, metric=v1.METRIC_DOT, keep_content=False, normalize=False
-    )
-    assert (notes.collection_id, notes.collection.encoder) == ("notes", "encoders/tiny")
-    assert notes.collection.query_prompt.HasField("literal")
-    assert not plain.collection.HasField("query_prompt")
-    assert (created.name, created.encoder, created.metric) == ("notes", "tiny", "cosine")
-    assert (created.document_prompt, created.keep_content) == ("d: ", True)
-    assert created.create_time == datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)
-    with pytest.raises(InvalidInput, match="cosine, dot, euclidean"):
-        client.create_collection("x", metric="manhattan")
-
-
-def test_an_update_names_only_what_changes(fake, client):
-    client.create_collection("notes", encoder="tiny", description="old", query_prompt="q: ")
-    assert client.update_collection("notes", query_prompt="").description == "old"
-    assert client.update_collection("notes", description="").query_prompt == ""
-    paths = [list(request.update_mask.paths) for request in fake.of("UpdateCollection")]
-    assert paths == [["query_prompt"], ["description"]]
 
 
 def test_the_token_travels_with_every_call(fake, folder):

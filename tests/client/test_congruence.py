@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fake_server import Code, FakeServer, fails, fake_server
-from frostline.client import AsyncClient, Client, FrostlineError, Record, RecordId, Retry
+from fake_calls import Code, fails
+from fake_server import FakeServer, fake_server
+from frostline.client import (
+    AsyncClient,
+    Client,
+    Combination,
+    FrostlineError,
+    Hits,
+    Part,
+    Record,
+    RecordId,
+    Retry,
+)
 from frostline.wire.reasons import Reason
 
 QUICK = Retry(initial_seconds=0.001, maximum_seconds=0.002)
@@ -51,6 +62,31 @@ SCENARIOS: dict[str, list[Step]] = {
         ("delete_collection", ("notes",), {}),
         ("get_collection", ("notes",), {}),
     ],
+    "names": [
+        CREATED,
+        ("set_alias", ("live", "notes"), {}),
+        ("list_aliases", (), {}),
+        ("get_collection", ("live",), {}),
+        ("delete_alias", ("live",), {}),
+        ("delete_alias", ("live",), {}),
+        ("rename_collection", ("notes", "other"), {}),
+        ("get_collection", ("notes",), {}),
+    ],
+    "stats": [
+        CREATED,
+        ("collection_stats", ("notes",), {}),
+        ("optimize", ("notes",), {}),
+        ("optimize", ("none",), {}),
+    ],
+    "snapshots": [
+        CREATED,
+        ("create_snapshot", ("notes",), {}),
+        ("list_snapshots", (), {}),
+        ("list_snapshots", ("none",), {}),
+        ("restore_snapshot", ("s0", "again"), {}),
+        ("delete_snapshot", ("s0",), {}),
+        ("delete_snapshot", ("s0",), {}),
+    ],
     "records": [
         CREATED,
         WRITTEN,
@@ -58,6 +94,10 @@ SCENARIOS: dict[str, list[Step]] = {
         ("get", ("notes", ["3", "none", "1"]), {"include_vectors": True, "include_content": True}),
         ("list_records", ("notes",), {"include_vectors": True}),
         ("delete", ("notes", ["1", "none"]), {}),
+        ("delete", ("notes",), {}),
+        ("delete", ("notes",), {"filter": "i < $i", "parameters": {"i": 2}}),
+        ("patch_payloads", ("notes", {"3": {"i": None}, "none": {}}), {}),
+        ("facets", ("notes", "i"), {"limit": 2}),
         ("count", ("notes",), {}),
     ],
     "refused records": [
@@ -84,6 +124,8 @@ SCENARIOS: dict[str, list[Step]] = {
         ("search", ("notes", RecordId("3")), {"include_payloads": False}),
         ("search", ("notes", "bad"), {}),
         ("search", ("notes", "x"), {"limit": 0}),
+        ("search", ("notes", "x"), {"filter": "i < 3", "group_by": "i", "explain": True, "offset": 1}),
+        ("search", ("notes", Combination([Part(text="a"), Part(record="3", weight=-1.0)])), {"mode": "hybrid"}),
         ("search_batch", ("notes", ["note 1", "bad", EYE[0], RecordId("2")]), {"limit": 2}),
         ("search_batch", ("notes", EYE), {"limit": 1}),
         ("search_batch", ("notes", []), {}),
@@ -109,6 +151,8 @@ def plain(result: Any) -> Any:
         return type(result).__name__, {f.name: plain(getattr(result, f.name)) for f in fields(result)}
     if isinstance(result, dict):
         return {key: plain(value) for key, value in result.items()}
+    if isinstance(result, Hits):
+        return [plain(hit) for hit in result], plain(result.explanation), result.recall, result.sequence
     if isinstance(result, (list, tuple)):
         return [plain(value) for value in result]
     return result

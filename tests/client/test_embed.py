@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fake_server import DIMENSIONS, embedding
+from fake_encoders import DIMENSIONS, embedding
 from frostline.client import Internal, InvalidInput, NotFound, Timings
 from frostline.v1 import embedding_pb2 as v1
 from frostline.wire import tensors

@@ -3,10 +3,12 @@ import pickle
 import grpc
 import pytest
 
-from fake_server import Code, FakeServer, fails, stalls
+from fake_calls import Code, fails, stalls
+from fake_server import FakeServer
 from frostline.client import (
     AlreadyExists,
     Client,
+    Conflict,
     DataDamaged,
     DeadlineExceeded,
     FailedPrecondition,
@@ -28,6 +30,7 @@ BY_REASON = {
     Reason.INVALID_INPUT: (Code.INVALID_ARGUMENT, InvalidInput),
     Reason.NOT_FOUND: (Code.NOT_FOUND, NotFound),
     Reason.ALREADY_EXISTS: (Code.ALREADY_EXISTS, AlreadyExists),
+    Reason.CONFLICT: (Code.ABORTED, Conflict),
     Reason.SPACE_MISMATCH: (Code.FAILED_PRECONDITION, SpaceMismatch),
     Reason.IN_USE: (Code.FAILED_PRECONDITION, InUse),
     Reason.PERMISSION_DENIED: (Code.PERMISSION_DENIED, PermissionDenied),
@@ -62,6 +65,7 @@ def test_each_reason_has_its_exception(fake, reason):
     ("code", "kind"),
     [
         (Code.INVALID_ARGUMENT, InvalidInput),
+        (Code.ABORTED, Conflict),
         (Code.UNAUTHENTICATED, PermissionDenied),
         (Code.FAILED_PRECONDITION, FailedPrecondition),
         (Code.DATA_LOSS, DataDamaged),
@@ -124,6 +128,17 @@ def test_a_target_that_is_no_host_and_port_is_refused(target):
         Client(target)
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "99999999"])
+def test_a_port_that_cannot_be_is_refused(port):
+    with pytest.raises(InvalidInput, match=rf"port {port} of target 'localhost:{port}' is none; .* 65535"):
+        Client(f"localhost:{port}")
+
+
+@pytest.mark.parametrize("target", ["[::1]:65535", "dns:///localhost:1", "unix:/tmp/a:70000"])
+def test_other_names_that_grpc_resolves_are_taken(target):
+    Client(target).close()
+
+
 def test_a_closed_client_says_so(fake):
     client = Client(fake.target)
     client.close()
@@ -131,3 +146,5 @@ def test_a_closed_client_says_so(fake):
         client.count("notes")
     with pytest.raises(InvalidInput, match="closed"):
         list(client.upsert_batches("notes", [[]]))
+    with pytest.raises(InvalidInput, match="closed"):
+        list(client.optimize("notes"))

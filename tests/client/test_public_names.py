@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, resources, types
+from frostline.client import errors, queries, resources, stats, types
 
+PUBLIC = (types, queries, resources, stats, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 
@@ -18,7 +19,7 @@ def defined_in(module) -> set[str]:
 
 def test_what_is_exported_is_what_is_public():
     doors = {"Client", "AsyncClient", "Retry", "Progress"}
-    public = defined_in(types) | defined_in(resources) | defined_in(errors) | doors
+    public = doors.union(*map(defined_in, PUBLIC))
     assert set(frostline.client.__all__) == public
 
 
@@ -52,4 +53,4 @@ def test_both_clients_have_the_same_methods():
 
 @pytest.mark.parametrize("module", sorted(path.stem for path in ROOM.glob("*.py")))
 def test_every_other_module_is_private(module):
-    assert module.startswith("_") or module in ("types", "resources", "errors")
+    assert module.startswith("_") or f"frostline.client.{module}" in {each.__name__ for each in PUBLIC}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fake_server import DIMENSIONS, embedding
-from frostline.client import Embeddings, InvalidInput, Record, RecordId, Timings
+from fake_encoders import DIMENSIONS, embedding
+from frostline.client import Deleted, Embeddings, InvalidInput, PayloadPatch, Record, Timings
 from frostline.client._caller import WINDOW
 from frostline.v1 import embedding_pb2 as v1
 
@@ -49,7 +49,8 @@ def test_records_that_are_equal_but_for_vector_and_sequence_are_equal():
         (Record("r7", payload=[1, 2]), "'r7': payload"),
         (Record("r7", payload={"x": "\ud800"}), "'r7': payload"),
         (Record("r7", text="\ud800"), "'r7': text .* no Unicode"),
-        (Record("r7", text="a", image=b"b"), "'r7': it has a text and an image"),
+        (Record("r7", vector=np.ones(2), vectors={"photo": [1.0]}), "'r7': a vector must be a numpy array"),
+        (Record("r7", text="a", expected_sequence=-1), "'r7': expected_sequence -1"),
         (Record("r7", text=7), "'r7'"),
         (Record("r7", vector=np.ones((2, 2))), "'r7': a vector of shape"),
         (Record("r7", vector=[1.0, 2.0]), "'r7'"),
@@ -186,7 +187,7 @@ def test_many_ids_are_cut(fake, client, notes):
     fake.requests.clear()
     client.get(notes, [*map(str, range(40))], include_content=True)
     assert [len(request.ids) for request in fake.of("GetRecords")] == [32, 8]
-    assert client.delete(notes, [*map(str, range(10_001))]) == 3
+    assert client.delete(notes, [*map(str, range(10_001))]) == Deleted(3, 3)
     assert [len(request.ids) for request in fake.of("DeleteRecords")] == [10_000, 1]
 
 
@@ -199,48 +200,94 @@ def test_records_are_listed_page_by_page_as_they_are_taken(fake, client, notes):
     assert len(fake.of("ListRecords")) == 3
 
 
-def test_a_query_is_a_text_an_image_a_vector_or_a_record(fake, client, notes, tmp_path):
-    (tmp_path / "query.png").write_bytes(b"note 2")
-    client.upsert(notes, records(5))
-    for query in ("note 2", b"note 2", tmp_path / "query.png", embedding(b"note 2")):
-        hit = client.search(notes, query, limit=1)[0]
-        assert (hit.id, hit.payload) == ("2", {"n": 2})
-        assert hit.score == pytest.approx(1.0, abs=1e-6)
-    assert "2" not in {hit.id for hit in client.search(notes, RecordId("2"))}
-    kinds = [request.queries[0].WhichOneof("kind") for request in fake.of("SearchRecords")]
-    assert kinds == ["text", "image", "image", "vector", "record_id"]
+def test_a_record_may_have_text_image_and_named_vectors(fake, client, notes):
+    client.upsert(notes, [Record("p", text="shirt", image=b"png", vectors={"photo": EYE[1], "mood": EYE[2]})])
+    sent = fake.of("UpsertRecords")[0].records[0]
+    assert (sent.text, sent.image, sorted(sent.vectors)) == ("shirt", b"png", ["mood", "photo"])
+    (got,) = client.get(notes, ["p"], include_content=True, include_vectors=True)
+    assert (got.text, got.image) == ("shirt", b"png")
+    np.testing.assert_array_equal(got.vectors["photo"], EYE[1])
+    np.testing.assert_array_equal(got.vectors["mood"], EYE[2])
 
 
-def test_hits_are_split_by_query_and_failures_have_none(client, notes):
+def test_ready_vectors_go_to_the_vector_that_is_named(fake, client, notes):
+    client.upsert_vectors(notes, [*"abcd"], EYE, vector_name="photo")
+    assert fake.of("UpsertRecords")[0].vector_name == "photo"
+
+
+def test_what_is_unchanged_is_passed_over_and_counted(fake, client, notes):
+    client.upsert(notes, records(4))
+    changed = [*records(2), Record("2", text="note 2", payload={"new": True}), Record("3", text="other")]
+    again = client.upsert(notes, changed, skip_unchanged=True, batch_size=2)
+    assert (again.count, again.unchanged, again.reused) == (2, 2, 1)
+    first, second = client.upsert_batches(notes, [records(1), [Record("9", text="x")]], skip_unchanged=True)
+    assert (first.unchanged, second.unchanged) == (1, 0)
+    assert not fake.of("UpsertRecords")[0].skip_unchanged
+
+
+def test_conditional_writes_are_refused_one_by_one(client, notes):
+    client.upsert(notes, [Record("a", text="first")])
+    written = client.upsert(
+        notes,
+        [
+            Record("a", text="late", expected_sequence=0),
+            Record("b", text="new", expected_sequence=0),
+            Record("a", text="second", expected_sequence=1),
+        ],
+    )
+    assert written.count == 2
+    assert {index: (error.reason, error.code.name) for index, error in written.errors.items()} == {
+        0: ("CONFLICT", "ABORTED")
+    }
+    assert client.get(notes, ["a"], include_content=True)[0].text == "second"
+
+
+def test_payloads_are_patched(fake, client, notes):
     client.upsert(notes, records(3))
-    results = client.search_batch(notes, ["note 0", "bad", RecordId("1")], limit=5)
-    assert [len(hits) for hits in results] == [3, 0, 2]
-    assert list(results.errors) == [1]
-    assert results[0][0].id == "0"
-    assert results.sequence == 1
-    scores = [hit.score for hit in results[0]]
-    assert scores == sorted(scores, reverse=True)
+    patched = client.patch_payloads(notes, {"0": {"n": None, "price": 2.5}, "none": {}, "2": {"n": 7}})
+    assert (patched.count, list(patched.errors), patched.errors[1].reason) == (2, [1], "NOT_FOUND")
+    assert [record.payload for record in client.get(notes, ["0", "2"])] == [{"price": 2.5}, {"n": 7}]
+    client.patch_payloads(notes, [PayloadPatch("1", {"n": 8}, expected_sequence=1)])
+    asked = fake.of("PatchPayloads")[-1]
+    assert (asked.patches[0].expected_sequence, asked.patches[0].patch) == (1, b'{"n":8}')
+    assert len({request.request_id for request in fake.of("PatchPayloads")}) == 2
+    with pytest.raises(InvalidInput, match="'1': payload"):
+        client.patch_payloads(notes, {"1": {"n": float("nan")}})
 
 
-def test_payloads_are_left_out_on_request(fake, client, notes):
-    client.upsert(notes, records(3))
-    assert [hit.payload for hit in client.search(notes, "x", include_payloads=False)] == [{}, {}, {}]
+def test_many_patches_are_cut_and_their_errors_counted_through(fake, client, notes):
+    client.upsert(notes, records(1))
+    patched = client.patch_payloads(notes, [PayloadPatch("0", {})] * 10_001 + [PayloadPatch("none", {})])
+    assert [len(request.patches) for request in fake.of("PatchPayloads")] == [10_000, 2]
+    assert (patched.count, list(patched.errors)) == (10_001, [10_001])
 
 
-def test_many_queries_are_cut_and_put_together(fake, client, notes):
-    client.upsert(notes, [*records(2), Record("z", vector=EYE[0])])
-    queries = ["bad" if number in (0, 1500) else f"note {number % 2}" for number in range(2000)]
-    results = client.search_batch(notes, queries, limit=1)
-    assert [len(request.queries) for request in fake.of("SearchRecords")] == [1024, 976]
-    assert list(results.errors) == [0, 1500]
-    assert all(results[number][0].id == str(number % 2) for number in range(2000) if number not in results.errors)
-    fake.requests.clear()
-    client.search_batch(notes, np.ones((50, DIMENSIONS)), limit=10_000)
-    assert [list(request.vectors.shape) for request in fake.of("SearchRecords")] == [[2, 4]] * 25
+def test_records_are_read_counted_and_deleted_by_filter(client, notes):
+    client.upsert(notes, records(6))
+    assert [record.id for record in client.list_records(notes, filter="n > $least", parameters={"least": 2})] == [
+        *"345"
+    ]
+    assert client.count(notes, filter="n < 2") == 2
+    assert client.delete(notes, filter="n > 1 AND n < $most", parameters={"most": 4}).count == 2
+    assert client.count(notes) == 4
 
 
-def test_embeddings_are_searched_for_with_their_space(fake, client, notes):
-    client.upsert(notes, records(3))
-    results = client.search_batch(notes, client.embed(["note 1", "note 2"], "tiny"), limit=1)
-    assert [hits[0].id for hits in results] == ["1", "2"]
-    assert fake.of("SearchRecords")[0].space.normalize
+@pytest.mark.parametrize("arguments", [{}, {"ids": ["a"], "filter": "n = 1"}, {"filter": " "}])
+def test_a_deletion_names_either_ids_or_a_filter(fake, client, notes, arguments):
+    with pytest.raises(InvalidInput, match="delete_collection deletes all"):
+        client.delete(notes, **arguments)
+    assert fake.of("DeleteRecords") == []
+
+
+def test_values_of_a_field_are_counted(fake, client, notes):
+    client.upsert(
+        notes, [Record(str(n), text="x", payload={"color": "red" if n % 3 else None, "n": n}) for n in range(7)]
+    )
+    assert client.facets(notes, "color") == [("red", 4), (None, 3)]
+    assert client.facets(notes, "color", filter="n > $n", parameters={"n": 3}, limit=1) == [("red", 2)]
+
+
+def test_a_read_waits_for_a_commit(fake, client, notes):
+    written = client.upsert(notes, records(1))
+    client.get(notes, ["0"], min_sequence=written.sequence)
+    assert fake.of("GetRecords")[0].min_sequence == 1

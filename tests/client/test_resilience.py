@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fake_server import Code, embedding, fails, fake_server, stalls
+from fake_calls import Code, fails, stalls
+from fake_encoders import embedding
+from fake_server import fake_server
 from frostline.client import (
     AsyncClient,
     Client,

@@ -17,23 +17,34 @@ WRITE = """
 import os, sys
 from pathlib import Path
 from collecting import config, record
+from following import Follower, upsert
 from frostline.server.collections import database
-from frostline.server.collections.catalogue import Catalogue
+from frostline.server.collections.ledger import Ledger
+from frostline.server.collections.operations import Configure, Delete, Patch, PayloadPatch
+from frostline.server.collections.writer import Writer
 
-database.WRITER_PRAGMAS = (*database.WRITER_PRAGMAS, *sys.argv[2:])
-from frostline.server.collections import ledger
-ledger.WRITER_PRAGMAS = database.WRITER_PRAGMAS
-
+path = Path(sys.argv[1])
 log = os.open(os.environ["SYNC_LOG"], os.O_WRONLY | os.O_APPEND)
-notes = Catalogue(Path(sys.argv[1])).create(config())
+database.create(path, config(durability=sys.argv[2]).model_dump_json())
+writer = Writer(Ledger(path, Follower()), "notes")
+
+def acknowledged(operation):
+    writer.submit(operation).result()
+    os.write(log, b"A")
+
 os.write(log, b"|")
 for number in range(20):
-    notes.upsert([record(f"{number % 5}", n=number)]).result()
-    os.write(log, b"A")
-notes.delete(["1"]).result()
-os.write(log, b"A")
-notes.update(description="new")
-os.write(log, b"A")
+    acknowledged(upsert(record(f"{number % 5}", n=number, text="some words")))
+acknowledged(Delete(["1"]))
+acknowledged(Patch([PayloadPatch("2", {"n": -1})]))
+acknowledged(Configure({"description": "new"}))
+os.write(log, b"|")
+acknowledged(Configure({"durability": "full"}))
+acknowledged(upsert(record("a")))
+os.write(log, b"|")
+acknowledged(Configure({"durability": "relaxed"}))
+for number in range(5):
+    acknowledged(upsert(record("a", n=number)))
 """
 
 
@@ -48,8 +59,11 @@ def library(tmp_path_factory):
     return library
 
 
-def events(library, folder, *pragmas):
-    """What happened after the collection was there: `s` a sync of the log, `A` an acknowledgement."""
+def events(library, folder, durability):
+    """What happened once the collection was there: `s` a sync of the log, `A` an acknowledgement.
+
+    Three pieces: as it was created, then fully durable, then relaxed.
+    """
     log = folder / "events"
     log.touch()
     environment = os.environ | {
@@ -57,16 +71,19 @@ def events(library, folder, *pragmas):
         "SYNC_LOG": str(log),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    subprocess.run([sys.executable, "-c", WRITE, folder / "data", *pragmas], env=environment, check=True)
-    return log.read_text().partition("|")[2]
+    subprocess.run([sys.executable, "-c", WRITE, folder / "records.sqlite", durability], env=environment, check=True)
+    return log.read_text().split("|")[1:]
 
 
 def test_each_acknowledgement_follows_a_sync(library, tmp_path):
-    happened = events(library, tmp_path)
-    assert re.fullmatch("(s+A){22}s*", happened), happened
+    created, made_full, _ = events(library, tmp_path, "full")
+    assert re.fullmatch("(s+A){23}s*", created), created
+    assert re.fullmatch("s*(s+A){2}s*", made_full), made_full
 
 
-def test_this_test_notices_writing_without_sync(library, tmp_path):
-    happened = events(library, tmp_path, "PRAGMA synchronous = NORMAL")
-    assert happened.count("A") == 22
-    assert "AA" in happened, happened
+def test_relaxed_durability_saves_the_syncs_and_full_brings_them_back(library, tmp_path):
+    created, made_full, made_relaxed = events(library, tmp_path, "relaxed")
+    assert created.count("A") == 23
+    assert "AA" in created, created
+    assert re.fullmatch("s*As+As*", made_full), made_full
+    assert "AA" in made_relaxed, made_relaxed

@@ -88,7 +88,8 @@ def test_an_interrupted_job_ends_as_an_uninterrupted_one(tmp_path, source, how, 
     before = len(client.batches)
     summary = run(client, source, options(tmp_path))
     assert client.records == expected
-    assert (summary.rows, summary.indexed, summary.rejected) == (whole.rows, whole.indexed, whole.rejected)
+    assert (summary.rows, summary.rejected) == (whole.rows, whole.rejected)
+    assert summary.indexed + summary.unchanged == whole.indexed  # what was in flight is stored already
     assert (tmp_path / "work" / REJECTED).read_text() == listed
     assert summary.resumed == 7 * before
     assert sum(map(len, client.batches[before:])) < ROWS - 7 * before + 1  # nothing acknowledged is sent again

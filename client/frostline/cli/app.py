@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from frostline.cli import collections, encoders
+from frostline.cli import aliases, collections, encoders, records, snapshots
 from frostline.cli.demo import demo
 from frostline.cli.embed import embed
 from frostline.cli.index import index
@@ -24,6 +24,9 @@ app.command()(demo)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
 app.add_typer(encoders.app, name="encoders")
 app.add_typer(collections.app, name="collections")
+app.add_typer(aliases.app, name="aliases")
+app.add_typer(snapshots.app, name="snapshots")
+app.add_typer(records.app, name="records")
 app.command()(index)
 app.command()(search)
 app.command()(embed)

@@ -76,7 +76,7 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], to: 
     to = to or console()
     texts = [[plain(value) for value in row] for row in rows]
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    room = to.width - _kept_width(columns, texts)
+    room = (to.width - _kept_width(columns, texts)) // max(1, sum(column.elide for column in columns))
     for column in columns:
         table.add_column(
             column.name,

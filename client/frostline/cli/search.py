@@ -1,11 +1,14 @@
-"""`frostline search`: the records closest to a text, an image or a record."""
+"""`frostline search`: the records closest to a text, an image or a record, or with its words."""
 
+import enum
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from frostline.cli.arguments import CollectionName, Filter, Parameters, parameters
+from frostline.cli.explanation import show_explanation
 from frostline.cli.failure import CommandFailed
 from frostline.cli.output import Column, say, show_json, show_table, summary, timings_line
 from frostline.cli.session import Session, client_command
@@ -14,12 +17,18 @@ if TYPE_CHECKING:
     from frostline.client import Query, SearchResults
 
 
+class Mode(enum.StrEnum):
+    """How records are found."""
+
+    VECTOR = "vector"
+    KEYWORD = "keyword"
+    HYBRID = "hybrid"
+
+
 @client_command
 def search(
     session: Session,
-    collection: Annotated[
-        str, typer.Argument(metavar="COLLECTION", help="Name of the collection.", show_default=False)
-    ],
+    collection: CollectionName,
     query: Annotated[
         str | None, typer.Argument(metavar="QUERY", help="Text to search for.", show_default=False)
     ] = None,
@@ -34,12 +43,57 @@ def search(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="The most hits.", min=1, max=10_000)] = 10,
+    offset: Annotated[int, typer.Option(metavar="N", help="Hits to pass over.", min=0, max=10_000)] = 0,
+    filter: Filter = "",
+    param: Parameters = None,
+    mode: Annotated[
+        Mode, typer.Option(help="By closeness of vectors, by words of texts (BM25), or by both.")
+    ] = Mode.VECTOR,
+    keywords: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="Words that keyword and hybrid look for, instead of QUERY's.", show_default=False
+        ),
+    ] = "",
+    vector: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Vector of the records that is searched; the first when not given.", show_default=False
+        ),
+    ] = "",
+    min_score: Annotated[
+        float | None, typer.Option(metavar="SCORE", help="The lowest score of a hit.", show_default=False)
+    ] = None,
+    diversity: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="How much hits shall differ from those before them.", min=0.0, max=1.0),
+    ] = 0.0,
+    group_by: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="Payload field of which each value has one hit only.", show_default=False),
+    ] = "",
+    exact: Annotated[bool, typer.Option("--exact", help="Search exactly, whatever it takes.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how the hits were found.")] = False,
 ) -> None:
     """Find the records of a collection that are closest to a text, an image or another record."""
-    asked = _query(query, image, record)
+    asked = _query(query, image, record, keywords)
+    options: dict[str, Any] = {
+        "limit": limit,
+        "offset": offset,
+        "filter": filter,
+        "parameters": parameters(param),
+        "mode": mode.value,
+        "keywords": keywords,
+        "vector_name": vector,
+        "min_score": min_score,
+        "diversity": diversity,
+        "group_by": group_by,
+        "exact": exact,
+        "explain": explain,
+    }
     with session.connect() as client:
         started = time.perf_counter()
-        results = client.search_batch(collection, [asked], limit=limit)
+        results = client.search_batch(collection, [asked], **options)
         wall_seconds = time.perf_counter() - started
     if results.errors:
         raise CommandFailed(results.errors[0].message)
@@ -49,8 +103,9 @@ def search(
         _print_table(collection, results, wall_seconds)
 
 
-def _query(text: str | None, image: Path | None, record: str | None) -> "Query":
-    if [text, image, record].count(None) != 2:
+def _query(text: str | None, image: Path | None, record: str | None, keywords: str) -> "Query":
+    given = 3 - [text, image, record].count(None)
+    if given != 1 and not (given == 0 and keywords):
         raise typer.BadParameter("give one of QUERY, --image and --record")
     if image is not None:
         return image
@@ -63,13 +118,15 @@ def _query(text: str | None, image: Path | None, record: str | None) -> "Query":
 
 def _print_json(collection: str, results: "SearchResults", wall_seconds: float) -> None:
     hits = [
-        {"rank": rank, "id": hit.id, "score": hit.score, "payload": hit.payload}
+        {"rank": rank, "id": hit.id, "score": hit.score, "payload": hit.payload, "group": hit.group}
         for rank, hit in enumerate(results[0], start=1)
     ]
     show_json(
         {
             "collection": collection,
             "hits": hits,
+            "recall": results.recall,
+            "explanation": results.explanation,
             "sequence": results.sequence,
             "timings": results.timings,
             "wall_seconds": wall_seconds,
@@ -88,4 +145,7 @@ def _print_table(collection: str, results: "SearchResults", wall_seconds: float)
     if results[0]:
         show_table(columns, rows)
     spent = timings_line(results.timings, wall_seconds)
-    say(f"{len(results[0])} hits from {collection} in {spent}", "dim")
+    recall = "" if results.recall == 1 else f", recall {results.recall:.3f}"
+    say(f"{len(results[0])} hits from {collection} in {spent}{recall}", "dim")
+    if results.explanation:
+        show_explanation(results.explanation, results.recall)

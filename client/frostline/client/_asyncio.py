@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import grpc
 
 from frostline.client import errors
-from frostline.client._channel import Endpoint
-from frostline.client._transport import A, Deadline, Q, Stream, Transport
+from frostline.client._transport import A, Answers, Deadline, Q, Stream, Transport
 
 if TYPE_CHECKING:
-    from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
+    from grpc import UnaryUnaryMultiCallable
 
 
 class AsyncioTransport(Transport):
@@ -36,20 +35,19 @@ class AsyncioTransport(Transport):
         except grpc.RpcError as error:
             raise errors.from_rpc(error, self.endpoint.target, deadline.limit_seconds) from error
 
-    def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
-        """Starts a stream; its answers arrive in the running event loop."""
-        return _AsyncioStream(rpc, requests, self.endpoint)
-
     async def sleep(self, seconds: float) -> None:
         """Waits."""
         await asyncio.sleep(seconds)
 
+    def _start(self, start: Callable[[Iterator[Q]], Answers[A]]) -> Stream[Q, A]:
+        return _AsyncioStream(start, self.endpoint.target)  # its answers arrive in the running event loop
+
 
 class _AsyncioStream(Stream[Q, A]):
-    def __init__(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None, endpoint: Endpoint) -> None:
+    def __init__(self, start: Callable[[Iterator[Q]], Answers[A]], target: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._inbox: asyncio.Queue[A | grpc.RpcError | None] = asyncio.Queue()
-        super().__init__(rpc, requests, endpoint)
+        super().__init__(start, target)
 
     async def _take(self, timeout_seconds: float) -> A | grpc.RpcError | None:
         async with asyncio.timeout(timeout_seconds):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
 
 from frostline.client import errors
-from frostline.client._channel import Endpoint
-from frostline.client._transport import A, Deadline, Q, Stream, Transport
+from frostline.client._transport import A, Answers, Deadline, Q, Stream, Transport
 
 if TYPE_CHECKING:
-    from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
+    from grpc import UnaryUnaryMultiCallable
 
 T = TypeVar("T")
 
@@ -51,19 +50,18 @@ class BlockingTransport(Transport):
         except grpc.RpcError as error:
             raise errors.from_rpc(error, self.endpoint.target, deadline.limit_seconds) from error
 
-    def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
-        """Starts a stream."""
-        return _BlockingStream(rpc, requests, self.endpoint)
-
     async def sleep(self, seconds: float) -> None:
         """Blocks."""
         time.sleep(seconds)
 
+    def _start(self, start: Callable[[Iterator[Q]], Answers[A]]) -> Stream[Q, A]:
+        return _BlockingStream(start, self.endpoint.target)
+
 
 class _BlockingStream(Stream[Q, A]):
-    def __init__(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None, endpoint: Endpoint) -> None:
+    def __init__(self, start: Callable[[Iterator[Q]], Answers[A]], target: str) -> None:
         self._inbox: queue.SimpleQueue[A | grpc.RpcError | None] = queue.SimpleQueue()
-        super().__init__(rpc, requests, endpoint)
+        super().__init__(start, target)
 
     async def _take(self, timeout_seconds: float) -> A | grpc.RpcError | None:
         try:

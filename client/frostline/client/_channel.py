@@ -10,6 +10,8 @@ from frostline.client.errors import InvalidInput
 REQUEST_BYTES = 3 * 1024 * 1024
 """Requests are cut at this size: below the 4 MiB that gRPC servers and proxies accept when nobody set a limit."""
 
+_LAST_PORT = 65_535
+
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_send_message_length", -1),  # the server's limit counts, and its error names it
     ("grpc.max_receive_message_length", -1),  # answers are as large as what was asked for
@@ -40,6 +42,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         if ":" not in self.target or self.target.startswith(("http:", "https:")):
             raise InvalidInput(f"target {self.target!r} is no host and port; write it like 'localhost:50051'")
+        port = self.target.rpartition(":")[2]
+        if port.isdecimal() and not 0 < int(port) <= _LAST_PORT and not self.target.startswith(("unix", "vsock:")):
+            raise InvalidInput(f"port {port} of target {self.target!r} is none; ports go from 1 to {_LAST_PORT}")
         if self.token and not (self.token.isascii() and self.token.isprintable()):
             raise InvalidInput("token may hold printable ASCII only; look for a line break at its end")
 

@@ -1,8 +1,7 @@
 """Messages to plain types. What does not fit together is the server's fault: Internal."""
 
 import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC
+from collections.abc import Iterable
 from typing import Any, cast
 
 import grpc
@@ -10,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.client import resources, types
-from frostline.client._names import METRICS, MODALITIES, POOLINGS, name_of
+from frostline.client._names import MODALITIES, POOLINGS, name_of
 from frostline.client.errors import FrostlineError, Internal, from_status
-from frostline.v1 import collection_service_pb2 as collections_v1
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
+from frostline.v1 import record_service_pb2 as records_v1
 from frostline.wire import tensors
 
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -77,38 +76,19 @@ def rows_of(tensor: v1.Tensor, count: int) -> NDArray[np.float32]:
     return rows
 
 
-def record_of(message: collections_v1.Record) -> types.Record:
+def record_of(message: records_v1.Record) -> types.Record:
     """A record from the wire."""
-    kind = message.WhichOneof("content")
     vector = message.vector if message.HasField("vector") else None
     return types.Record(
         id=message.id,
-        text=message.text if kind == "text" else None,
-        image=message.image if kind == "image" else None,
-        vector=np.frombuffer(vector.data, "<f4").astype(np.float32) if vector else None,
-        payload=_payload_of(message.payload),
+        text=message.text if message.HasField("text") else None,
+        image=message.image if message.HasField("image") else None,
+        vector=_vector_of(vector) if vector else None,
+        vectors={name: _vector_of(further) for name, further in message.vectors.items()},
+        payload=payload_of(message.payload),
         space=space_of(vector.space) if vector and vector.HasField("space") else None,
         sequence=message.sequence,
     )
-
-
-def hits_of(answer: collections_v1.SearchRecordsResponse, count: int) -> list[list[types.Hit]]:
-    """The hits of each query, from columns.
-
-    Raises:
-        Internal: the columns do not fit each other or the request.
-    """
-    total = sum(answer.hit_counts)
-    payloads: Sequence[bytes] = answer.payloads or [b""] * total
-    lengths = (len(answer.hit_counts), len(answer.ids), len(answer.scores), len(payloads))
-    if lengths != (count, total, 4 * total, total):
-        raise Internal(f"the server's answer of {lengths} does not fit {count} queries with {total} hits")
-    scores = cast("list[float]", np.frombuffer(answer.scores, "<f4").tolist())
-    rows = (
-        types.Hit(id, score, _payload_of(payload))
-        for id, score, payload in zip(answer.ids, scores, payloads, strict=True)
-    )
-    return [[next(rows) for _ in range(hits)] for hits in answer.hit_counts]
 
 
 def encoder_of(message: encoders_v1.Encoder, checks: Iterable[encoders_v1.Check] = ()) -> resources.Encoder:
@@ -134,23 +114,10 @@ def check_of(message: encoders_v1.Check) -> resources.Check:
     return resources.Check(message.name, message.passed, message.detail)
 
 
-def collection_of(message: collections_v1.Collection) -> resources.Collection:
-    """A collection from the wire."""
-    return resources.Collection(
-        name=short(message.name),
-        description=message.description,
-        encoder=short(message.encoder),
-        space=space_of(message.space),
-        metric=name_of(METRICS, message.metric),
-        document_prompt=message.document_prompt.literal,
-        query_prompt=message.query_prompt.literal,
-        keep_content=message.keep_content or not message.HasField("keep_content"),
-        record_count=message.record_count,
-        sequence=message.sequence,
-        size_bytes=message.size_bytes,
-        create_time=message.create_time.ToDatetime(UTC),
-    )
-
-
-def _payload_of(data: bytes) -> dict[str, Any]:
+def payload_of(data: bytes) -> dict[str, Any]:
+    """A payload from the wire."""
     return cast("dict[str, Any]", json.loads(data)) if data else {}
+
+
+def _vector_of(message: v1.Vector) -> NDArray[np.float32]:
+    return np.frombuffer(message.data, "<f4").astype(np.float32)

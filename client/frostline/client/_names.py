@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from frostline.client.errors import InvalidInput
+from frostline.v1 import collection_pb2 as collections_v1
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
+from frostline.v1 import search_service_pb2 as search_v1
+from frostline.v1.collection_service_pb2 import (
+    SEGMENT_STATE_QUARANTINED,
+    SEGMENT_STATE_UNVERIFIED,
+    SEGMENT_STATE_VERIFIED,
+)
 
 N = TypeVar("N", bound=int)
 
@@ -29,6 +36,36 @@ STATES: Final = {
     "building": encoders_v1.AddEncoderResponse.STATE_BUILDING,
     "verifying": encoders_v1.AddEncoderResponse.STATE_VERIFYING,
     "ready": encoders_v1.AddEncoderResponse.STATE_READY,
+}
+FIELD_KINDS: Final = {
+    "keyword": collections_v1.FIELD_KIND_KEYWORD,
+    "integer": collections_v1.FIELD_KIND_INTEGER,
+    "float": collections_v1.FIELD_KIND_FLOAT,
+    "boolean": collections_v1.FIELD_KIND_BOOLEAN,
+    "timestamp": collections_v1.FIELD_KIND_TIMESTAMP,
+    "geo": collections_v1.FIELD_KIND_GEO,
+}
+INDEX_KINDS: Final = {
+    "auto": collections_v1.INDEX_KIND_AUTO,
+    "flat": collections_v1.INDEX_KIND_FLAT,
+    "ivf_pq": collections_v1.INDEX_KIND_IVF_PQ,
+    "hnsw": collections_v1.INDEX_KIND_HNSW,
+    "rabitq": collections_v1.INDEX_KIND_RABITQ,
+}
+DURABILITIES: Final = {"full": collections_v1.DURABILITY_FULL, "relaxed": collections_v1.DURABILITY_RELAXED}
+SEGMENT_STATES: Final = {
+    "unverified": SEGMENT_STATE_UNVERIFIED,
+    "verified": SEGMENT_STATE_VERIFIED,
+    "quarantined": SEGMENT_STATE_QUARANTINED,
+}
+SEARCH_MODES: Final = {
+    "vector": search_v1.SEARCH_MODE_VECTOR,
+    "keyword": search_v1.SEARCH_MODE_KEYWORD,
+    "hybrid": search_v1.SEARCH_MODE_HYBRID,
+}
+FUSION_METHODS: Final = {
+    "reciprocal_rank": search_v1.FUSION_METHOD_RECIPROCAL_RANK,
+    "weighted_score": search_v1.FUSION_METHOD_WEIGHTED_SCORE,
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from frostline.client import types
 from frostline.client._names import DTYPES, POOLINGS, TRUNCATES, number_of
 from frostline.client.errors import InvalidInput
-from frostline.v1 import collection_service_pb2 as collections_v1
 from frostline.v1 import embedding_pb2 as v1
+from frostline.v1 import record_service_pb2 as records_v1
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _LARGEST = 2**31 - 1  # an int32 of the wire
+
+LARGEST_SEQUENCE = 2**63 - 1
+"""What the wire can hold as the number of a commit."""
 
 
 def not_alone(items: object) -> None:
@@ -122,44 +126,45 @@ def input_message(content: types.Input) -> v1.Input:
     raise InvalidInput(f"cannot embed a {kind}; pass a list of str, bytes or pathlib.Path of images, or float arrays")
 
 
-def query_message(query: types.Query) -> collections_v1.Query:
-    """One query of a search.
-
-    Raises:
-        InvalidInput: as `input_message`.
-    """
-    if isinstance(query, types.RecordId):
-        return collections_v1.Query(record_id=unicode(query.id))
-    content = input_message(query)
-    kind = content.WhichOneof("kind")
-    if kind == "text":
-        return collections_v1.Query(text=content.text)
-    if kind == "image":
-        return collections_v1.Query(image=content.image)
-    return collections_v1.Query(vector=content.vector)
-
-
-def record_message(record: types.Record) -> collections_v1.Record:
+def record_message(record: types.Record) -> records_v1.Record:
     """A record as it is written.
 
     Raises:
         InvalidInput: names the record and what is wrong with it.
     """
     try:
-        message = collections_v1.Record(id=unicode(record.id), payload=payload_bytes(record.payload))
-        if record.text is not None and record.image is not None:
-            raise InvalidInput("it has a text and an image; give one of them")
-        if record.text is not None:
-            message.text = unicode(record.text)
-        if record.image is not None:
-            message.image = image_bytes(record.image)
+        message = records_v1.Record(
+            id=unicode(record.id),
+            text=None if record.text is None else unicode(record.text),
+            image=None if record.image is None else image_bytes(record.image),
+            payload=payload_bytes(record.payload),
+            expected_sequence=_sequence(record.expected_sequence),
+        )
         if record.vector is not None:
             message.vector.data = vector_bytes(record.vector)
             if record.space is not None:
                 message.vector.space.CopyFrom(space_message(record.space))
+        for name, vector in record.vectors.items():
+            message.vectors[unicode(name)].data = vector_bytes(vector)
     except InvalidInput as error:
         raise InvalidInput(f"record {record.id!r}: {error}") from error
     return message
+
+
+def patch_message(patch: types.PayloadPatch) -> records_v1.PayloadPatch:
+    """A change of a payload.
+
+    Raises:
+        InvalidInput: names the record and what is wrong with its patch.
+    """
+    try:
+        return records_v1.PayloadPatch(
+            id=unicode(patch.id),
+            patch=payload_bytes(patch.patch),
+            expected_sequence=_sequence(patch.expected_sequence),
+        )
+    except InvalidInput as error:
+        raise InvalidInput(f"record {patch.id!r}: {error}") from error
 
 
 def payload_bytes(payload: Mapping[str, Any]) -> bytes:
@@ -172,6 +177,10 @@ def payload_bytes(payload: Mapping[str, Any]) -> bytes:
         return _JSON.encode(dict(payload)).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"payload is no JSON object: {error}") from error
+
+
+def _sequence(expected: int | None) -> int | None:
+    return None if expected is None else whole(expected, "expected_sequence", most=LARGEST_SEQUENCE)
 
 
 def space_message(space: types.EmbeddingSpace) -> v1.EmbeddingSpace:
@@ -201,15 +210,31 @@ def unicode(text: str) -> str:
     return text
 
 
-def whole(number: int, what: str, least: int = 0) -> int:
+def whole(number: int, what: str, least: int = 0, most: int = _LARGEST) -> int:
     """A whole number, where the wire can hold it.
 
     Raises:
         InvalidInput: it is none, or out of range; names `what`.
     """
-    if not isinstance(cast(object, number), (int, np.integer)) or not least <= number <= _LARGEST:
-        raise InvalidInput(f"{what} {number!r} is no whole number from {least} to {_LARGEST}")
+    if not isinstance(cast(object, number), (int, np.integer)) or not least <= number <= most:
+        raise InvalidInput(f"{what} {number!r} is no whole number from {least} to {most}")
     return number
+
+
+def number(value: float, what: str) -> float:
+    """A number, where the wire can hold it.
+
+    Raises:
+        InvalidInput: it is none, or not finite; names `what`.
+    """
+    if not isinstance(cast(object, value), (int, float, np.integer, np.floating)) or not isfinite(value):
+        raise InvalidInput(f"{what} {value!r} is no finite number")
+    return value
+
+
+def id_bytes(id: str) -> int:
+    """Bytes of an id on the wire, with its tag and length."""
+    return len(id.encode()) + 4
 
 
 def encoder_path(name: str) -> str:
@@ -220,3 +245,8 @@ def encoder_path(name: str) -> str:
 def collection_path(name: str) -> str:
     """The wire's name of a collection."""
     return f"collections/{unicode(name)}"
+
+
+def snapshot_path(name: str) -> str:
+    """The wire's name of a snapshot."""
+    return f"snapshots/{unicode(name)}"

@@ -12,8 +12,8 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import grpc
 
@@ -21,12 +21,27 @@ from frostline.client import errors
 from frostline.client._channel import Endpoint
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
+from frostline.v1.record_service_pb2_grpc import RecordServiceStub
+from frostline.v1.search_service_pb2_grpc import SearchServiceStub
+from frostline.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 
 if TYPE_CHECKING:
-    from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
+    from grpc import StreamStreamMultiCallable, UnaryStreamMultiCallable, UnaryUnaryMultiCallable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+R = TypeVar("R", covariant=True)
+
+
+class Answers(Protocol[R]):
+    """A call of gRPC whose answers come one by one."""
+
+    def __iter__(self) -> Iterator[R]: ...
+
+    def cancel(self) -> object:
+        """Gives the call up."""
+        ...
 
 
 class Deadline:
@@ -57,6 +72,9 @@ class Transport(ABC):
         self._channel = endpoint.channel()
         self.encoders = EncoderServiceStub(self._channel)
         self.collections = CollectionServiceStub(self._channel)
+        self.records = RecordServiceStub(self._channel)
+        self.searches = SearchServiceStub(self._channel)
+        self.snapshots = SnapshotServiceStub(self._channel)
 
     @abstractmethod
     async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, deadline: Deadline) -> A:
@@ -66,9 +84,17 @@ class Transport(ABC):
             FrostlineError: the call failed, or no answer came in time.
         """
 
-    @abstractmethod
     def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
         """Starts a stream, fed by `send`, or by `requests` as fast as the server takes them."""
+        return self._start(lambda sent: rpc(sent if requests is None else requests, metadata=self.endpoint.metadata))
+
+    def watch(self, rpc: UnaryStreamMultiCallable[Q, A], request: Q) -> Stream[Q, A]:
+        """Sends one request whose answers are received one by one."""
+        return self._start(lambda _: rpc(request, metadata=self.endpoint.metadata))
+
+    @abstractmethod
+    def _start(self, start: Callable[[Iterator[Q]], Answers[A]]) -> Stream[Q, A]:
+        """Starts a stream; see `Stream`."""
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:
@@ -80,21 +106,20 @@ class Transport(ABC):
 
 
 class Stream(ABC, Generic[Q, A]):
-    """One call with many requests and many answers.
+    """One call with many answers, and many requests or one.
 
     Two threads serve it: one of gRPC sends, and one of ours receives, since gRPC's own waiting for an answer knows no
     time limit. So writing and reading never wait for each other.
 
     Args:
-        rpc: the call.
-        requests: feeds it; `send` does where None.
-        endpoint: the server.
+        start: starts the call, given what `send` is given.
+        target: the server, for messages.
     """
 
-    def __init__(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None, endpoint: Endpoint) -> None:
-        self._target = endpoint.target
+    def __init__(self, start: Callable[[Iterator[Q]], Answers[A]], target: str) -> None:
+        self._target = target
         self._outbox: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
-        self._call = rpc(iter(self._outbox.get, None) if requests is None else requests, metadata=endpoint.metadata)
+        self._call = start(iter(self._outbox.get, None))
         threading.Thread(target=self._read, name="frostline-stream", daemon=True).start()
 
     def send(self, request: Q) -> None:

@@ -4,6 +4,7 @@
      +-- InvalidInput            the request must change
      +-- NotFound                no such encoder, collection, layer, prompt
      +-- AlreadyExists           the name is taken
+     +-- Conflict                a conditional write whose condition does not hold
      +-- FailedPrecondition      something else must change first
      |    +-- SpaceMismatch      the vector lives in another embedding space
      |    +-- InUse              something else still needs it
@@ -79,6 +80,13 @@ class AlreadyExists(FrostlineError):
     code = grpc.StatusCode.ALREADY_EXISTS
 
 
+class Conflict(FrostlineError):
+    """The condition of a write does not hold: read the record again and decide anew."""
+
+    reason = Reason.CONFLICT
+    code = grpc.StatusCode.ABORTED
+
+
 class FailedPrecondition(FrostlineError):
     """Something else must change before the request can succeed."""
 
@@ -150,6 +158,7 @@ _BY_REASON: Final[dict[str, type[FrostlineError]]] = {
     Reason.INVALID_INPUT: InvalidInput,
     Reason.NOT_FOUND: NotFound,
     Reason.ALREADY_EXISTS: AlreadyExists,
+    Reason.CONFLICT: Conflict,
     Reason.SPACE_MISMATCH: SpaceMismatch,
     Reason.IN_USE: InUse,
     Reason.PERMISSION_DENIED: PermissionDenied,
@@ -169,6 +178,7 @@ _BY_CODE: Final[dict[grpc.StatusCode, type[FrostlineError]]] = {
     grpc.StatusCode.OUT_OF_RANGE: InvalidInput,
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.ABORTED: Conflict,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.UNAUTHENTICATED: PermissionDenied,

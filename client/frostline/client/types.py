@@ -1,7 +1,7 @@
 """What goes into the client and comes out: plain, frozen, without a trace of gRPC."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,21 +18,6 @@ Input = str | bytes | Path | Floats
 Dtype = Literal["float32", "float16", "int8", "binary"]
 Truncate = Literal["right", "left", "error"]
 Metric = Literal["cosine", "dot", "euclidean"]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordId:
-    """Searches for what is close to a record of the collection, which is left out of its own hits.
-
-    Attributes:
-        id: the record's id.
-    """
-
-    id: str
-
-
-Query = Input | RecordId
-"""What is searched for: an input, or a record of the collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +75,13 @@ class Timings:
     write_seconds: float = 0.0
 
     def __add__(self, other: "Timings") -> "Timings":
-        return Timings(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+        return Timings(
+            self.queue_seconds + other.queue_seconds,
+            self.prepare_seconds + other.prepare_seconds,
+            self.inference_seconds + other.inference_seconds,
+            self.search_seconds + other.search_seconds,
+            self.write_seconds + other.write_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,78 +126,93 @@ class Embeddings:
 class Record:
     """One entry of a collection.
 
+    Vectors are computed from the content where they are absent: those of encoders of texts from `text`, those of
+    encoders of images from `image`.
+
     Attributes:
         id: 1 to 512 bytes of UTF-8.
-        text: the text it is made from.
-        image: the image file it is made from: its bytes, or a path that is read when the record is sent.
-        vector: of shape (d,), instead of a text or image or beside it. No part of equality.
+        text: its text; keyword searches find it by its words.
+        image: its image file: the bytes, or a path that is read when the record is sent.
+        vector: of shape (d,), the first vector of its collection. No part of equality.
+        vectors: further vectors by name. No part of equality.
         payload: the user's data, anything JSON can hold.
         space: the space `vector` comes from; checked against the collection's when set.
         sequence: the commit that wrote it; set on records that come from the server. No part of equality.
+        expected_sequence: on writing, a condition: 0 writes the record only if none has its id, another number only if
+            the stored one still has this `sequence`; else the record is refused with the reason CONFLICT. No part of
+            equality.
     """
 
     id: str
     text: str | None = None
     image: bytes | Path | None = None
     vector: Floats | None = field(default=None, compare=False)
+    vectors: Mapping[str, Floats] = field(default_factory=dict[str, Floats], compare=False)
     payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
     space: EmbeddingSpace | None = None
     sequence: int = field(default=0, compare=False)
+    expected_sequence: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPatch:
+    """A change of one record's payload.
+
+    Attributes:
+        id: the record's id.
+        patch: a JSON merge patch (RFC 7396): fields given replace those stored, None removes one, mappings are merged.
+        expected_sequence: patches only if the record still has this `sequence`; refused with CONFLICT otherwise.
+    """
+
+    id: str
+    patch: Mapping[str, Any]
+    expected_sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of records that were written. What is counted here is on the server's disk.
+    """What became of records that were written. What is counted here is as durable as the collection says.
 
     Attributes:
         count: records written; of several with one id in one request the last counts.
         errors: the records that were refused, by index.
-        sequence: the last commit.
+        sequence: the last commit; `min_sequence` of a search waits for it.
         timings: where the server's time went.
+        unchanged: with `skip_unchanged`, records passed over because they are stored as they came.
+        reused: with `skip_unchanged`, of the records written those that kept their vectors.
     """
 
     count: int
     errors: dict[int, ItemError]
     sequence: int
     timings: Timings
+    unchanged: int = 0
+    reused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A record that was found.
+class Patched:
+    """What became of changes of payloads.
 
     Attributes:
-        id: the record's id.
-        score: how close it is; higher is closer.
-        payload: the record's payload; empty where it was not asked for.
+        count: records changed.
+        errors: the changes that were refused, by index; NOT_FOUND where no record has the id.
+        sequence: the last commit; `min_sequence` of a search waits for it.
     """
 
-    id: str
-    score: float
-    payload: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResults:
-    """The hits of q queries; `results[i]` are those of query i.
-
-    Attributes:
-        hits: for each query its hits, closest first; none for a query that failed.
-        errors: the queries that failed, by index.
-        sequence: the search saw every commit up to this one.
-        timings: where the server's time went.
-    """
-
-    hits: list[list[Hit]]
+    count: int
     errors: dict[int, ItemError]
     sequence: int
-    timings: Timings
 
-    def __len__(self) -> int:
-        return len(self.hits)
 
-    def __getitem__(self, index: int) -> list[Hit]:
-        return self.hits[index]
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What became of a deletion.
 
-    def __iter__(self) -> Iterator[list[Hit]]:
-        return iter(self.hits)
+    Attributes:
+        count: records deleted; ids that did not exist are not counted.
+        sequence: the last commit; `min_sequence` of a search waits for it.
+    """
+
+    count: int
+    sequence: int

@@ -1,12 +1,18 @@
 """Batch jobs over the client: a source of many rows becomes the records of a collection."""
 
-from frostline.indexer.errors import BadSource, IndexingError, JobChanged, JobStopped, MissingExtra
+from frostline.indexer.errors import AllRejected, BadSource, IndexingError, JobChanged, JobStopped, MissingExtra
+from frostline.indexer.exporting import Exported, export
+from frostline.indexer.importing import ImportOptions, import_records
+from frostline.indexer.job import Progress, Summary
 from frostline.indexer.options import IndexOptions
-from frostline.indexer.run import Progress, Summary, index
+from frostline.indexer.run import index
 from frostline.indexer.sources import open_source
 
 __all__ = [
+    "AllRejected",
     "BadSource",
+    "Exported",
+    "ImportOptions",
     "IndexOptions",
     "IndexingError",
     "JobChanged",
@@ -14,6 +20,8 @@ __all__ = [
     "MissingExtra",
     "Progress",
     "Summary",
+    "export",
+    "import_records",
     "index",
     "open_source",
 ]

@@ -9,7 +9,7 @@ Rows after the checkpoint may be on the server already. They are sent again in t
 import fcntl
 import json
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -32,6 +32,9 @@ class State:
         position: the place after the last acknowledged row.
         rows: acknowledged, rejected ones counted.
         indexed: records the server wrote.
+        unchanged: records it passed over because they were stored as they came.
+        reused: of the records written, those that kept their vectors.
+        repeated: rows whose id came again in the same batch, so that the later row was taken.
         rejected: rows that became none.
         rejected_bytes: size of `rejected.jsonl`.
     """
@@ -39,8 +42,28 @@ class State:
     position: Position = field(default_factory=Position)
     rows: int = 0
     indexed: int = 0
+    unchanged: int = 0
+    reused: int = 0
+    repeated: int = 0
     rejected: int = 0
     rejected_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a batch.
+
+    Attributes:
+        indexed: records the server wrote.
+        unchanged: records it passed over.
+        reused: of the records written, those that kept their vectors.
+        rejections: the rejected rows.
+    """
+
+    indexed: int = 0
+    unchanged: int = 0
+    reused: int = 0
+    rejections: Sequence[Rejection] = ()
 
 
 class Journal:
@@ -49,44 +72,58 @@ class Journal:
     Args:
         folder: where they are.
         identity: what must not change while the job is under way.
-        state: where it goes on.
+        state: where it goes on; None where there is no checkpoint.
         rejected: `rejected.jsonl`, cut to what the state counts.
     """
 
-    def __init__(self, folder: Path, identity: Identity, state: State, rejected: BinaryIO) -> None:
+    def __init__(self, folder: Path, identity: Identity, state: State | None, rejected: BinaryIO) -> None:
         self._folder = folder
         self._identity = identity
         self._rejected = rejected
-        self.state = state
+        self.goes_on = state is not None
+        self.state = state or State()
 
     @property
     def rejected_path(self) -> Path:
         """Where rejected rows are listed."""
         return self._folder / REJECTED
 
-    def acknowledge(self, end: Position, rows: int, indexed: int, rejections: Sequence[Rejection]) -> None:
+    def begin(self) -> None:
+        """Writes a checkpoint before there is anything to remember: a job that was begun can be told from none."""
+        self._write_checkpoint()
+
+    def acknowledge(self, end: Position, rows: int, answer: Answer) -> None:
         """Makes a batch part of what is never done again.
 
         Args:
             end: the place after its last row.
             rows: how many it had.
-            indexed: how many records the server wrote.
-            rejections: its rejected rows.
+            answer: what became of them.
         """
-        written = b"".join(json.dumps(asdict(rejection)).encode() + b"\n" for rejection in rejections)
+        written = b"".join(json.dumps(asdict(rejection)).encode() + b"\n" for rejection in answer.rejections)
         if written:
             self._rejected.write(written)
             _sync(self._rejected)
-        state = self.state
+        state, rejected = self.state, len(answer.rejections)
+        repeated = rows - answer.indexed - answer.unchanged - rejected
         self.state = replace(
             state,
             position=end,
             rows=state.rows + rows,
-            indexed=state.indexed + indexed,
-            rejected=state.rejected + len(rejections),
+            indexed=state.indexed + answer.indexed,
+            unchanged=state.unchanged + answer.unchanged,
+            reused=state.reused + answer.reused,
+            repeated=state.repeated + max(0, repeated),  # a request sent twice may count records in two ways
+            rejected=state.rejected + rejected,
             rejected_bytes=state.rejected_bytes + len(written),
         )
         self._write_checkpoint()
+
+    def rejections(self) -> Iterator[Rejection]:
+        """The rejected rows, from the list."""
+        with self.rejected_path.open("rb") as file:
+            for line in file:
+                yield Rejection(**json.loads(line))
 
     def finish(self) -> None:
         """Forgets the checkpoint; `rejected.jsonl` stays if it has lines."""
@@ -101,7 +138,7 @@ class Journal:
             file.write(json.dumps({"job": self._identity, "state": asdict(self.state)}, indent=1).encode())
             _sync(file)
         temporary.replace(path)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
 
 @contextmanager
@@ -119,11 +156,11 @@ def open_journal(folder: Path, identity: Identity, *, restart: bool) -> Generato
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        state = State() if restart else _read(folder / CHECKPOINT, identity)
-        if state == State():
+        if restart:
             (folder / CHECKPOINT).unlink(missing_ok=True)
+        state = _read(folder / CHECKPOINT, identity)
         with (folder / REJECTED).open("ab") as rejected:
-            _cut(rejected, folder / REJECTED, state)
+            _cut(rejected, folder / REJECTED, state or State())
             yield Journal(folder, identity, state, rejected)
 
 
@@ -139,9 +176,9 @@ def _locked(folder: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _read(path: Path, identity: Identity) -> State:
+def _read(path: Path, identity: Identity) -> State | None:
     if not path.exists():
-        return State()
+        return None
     try:
         stored = json.loads(path.read_bytes())
         state = State(**(stored["state"] | {"position": Position(**stored["state"]["position"])}))
@@ -176,7 +213,8 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Brings the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

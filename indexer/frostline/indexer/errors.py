@@ -6,6 +6,7 @@ FrostlineError (of the client)
       +-- MissingExtra    a library that this source needs is not installed
       +-- JobChanged      the job is another one than its checkpoint belongs to
       +-- JobStopped      the server stopped taking records; the same command goes on
+      +-- AllRejected     of the first rows none became a record
 """
 
 from frostline.client import FrostlineError
@@ -39,3 +40,9 @@ class JobStopped(IndexingError):
     """The server stopped taking records; its reason is the error's. The same command goes on from the checkpoint."""
 
     reason = "JOB_STOPPED"
+
+
+class AllRejected(IndexingError):
+    """Of the first rows none became a record: more likely the options are wrong than all rows."""
+
+    reason = "ALL_REJECTED"

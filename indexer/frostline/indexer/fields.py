@@ -82,7 +82,9 @@ class Fields:
         text = self._content(values) if self._text else None
         image = self._image(values) if self._options.image_field else None
         payload = self._payload(values)
-        size = len(id) + _utf8_bytes(text or "", f"text field {self._text!r}") + len(image or b"") + _size(payload)
+        size = (
+            len(id) + _utf8_bytes(text or "", f"text field {self._text!r}") + len(image or b"") + payload_bytes(payload)
+        )
         if size > self._options.max_row_bytes:
             raise RowRejected("TOO_LARGE", f"record has {size} bytes; at most {self._options.max_row_bytes} are taken")
         return Row(number, end, Record(id, text=text, image=image, payload=payload), size)
@@ -131,6 +133,19 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def payload_bytes(payload: Mapping[str, Any]) -> int:
+    """Bytes of a payload on its way to the server.
+
+    Raises:
+        RowRejected: it cannot be sent.
+    """
+    try:
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise RowRejected("WRONG_TYPE", f"payload holds a number that is not finite: {error}") from error
+    return _utf8_bytes(text, "payload")
 
 
 def read_image(path: Path, max_bytes: int) -> bytes:
@@ -197,7 +212,3 @@ def _plain(value: object, field: str) -> object:
     raise RowRejected(
         "WRONG_TYPE", f"payload field {field!r} is {_shown(value)}, which JSON cannot hold; leave it out of the payload"
     )
-
-
-def _size(payload: dict[str, Any]) -> int:
-    return _utf8_bytes(json.dumps(payload, ensure_ascii=False), "payload")

@@ -20,6 +20,8 @@ class IndexOptions:
         payload_fields: the fields to keep as payload; None: all but the text, image and id.
         work_dir: for the checkpoint and `rejected.jsonl`; `frostline-index/<collection>` where None.
         restart: whether to begin again and forget a checkpoint.
+        rewrite: whether rows that are stored as they come are embedded and written all the same.
+        max_rejected_first: how many rows may be rejected before the first becomes a record; 0 for any number.
         batch_size: the most rows of a batch; each batch is one commit and one checkpoint.
         batch_bytes: the most bytes of a batch, but for a single larger record.
         max_row_bytes: larger rows and images are rejected.
@@ -33,6 +35,8 @@ class IndexOptions:
     payload_fields: tuple[str, ...] | None = None
     work_dir: Path | None = None
     restart: bool = False
+    rewrite: bool = False
+    max_rejected_first: int = 1000
     batch_size: int = 128
     batch_bytes: int = 2 << 20
     max_row_bytes: int = 16 << 20
@@ -45,6 +49,8 @@ class IndexOptions:
         for name in ("batch_size", "batch_bytes", "max_row_bytes"):
             if getattr(self, name) < 1:
                 raise BadSource(f"{name} {getattr(self, name)} is too small; it must be at least 1")
+        if self.max_rejected_first < 0:
+            raise BadSource(f"max_rejected_first {self.max_rejected_first} is below 0; give 0 for any number")
 
     @property
     def folder(self) -> Path:

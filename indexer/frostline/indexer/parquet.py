@@ -35,7 +35,7 @@ class Parquet:
         self._path = path
         self._fields = Fields(options, path)
         self._identity = file_identity(path)
-        with _open(path) as file:
+        with open_parquet(path) as file:
             columns = file.schema_arrow.names
             self._total = file.metadata.num_rows
         self._fields.expect(columns, path)
@@ -64,13 +64,13 @@ class Parquet:
             BadSource: the file is damaged in the middle.
         """
         number = start.row
-        with _open(self._path) as file:
-            groups, skipped = _groups_from(file, start.row)
+        with open_parquet(self._path) as file:
+            groups, skipped = groups_from(file, start.row)
             # pyarrow types its lists as lists of anything.
             batches = file.iter_batches(  # pyright: ignore[reportUnknownMemberType]
                 self._rows_at_once, row_groups=groups, columns=self._columns
             )
-            while (batch := _next(batches, self._path, number)) is not None:
+            while (batch := next_batch(batches, self._path, number)) is not None:
                 for index in range(min(skipped, batch.num_rows), batch.num_rows):
                     number += 1
                     yield self._row(number, batch, index)
@@ -85,7 +85,17 @@ class Parquet:
         return self._fields.row(number, end, values)
 
 
-def _open(path: Path) -> "ParquetFile":
+def open_parquet(path: Path, *, verified: bool = False) -> "ParquetFile":
+    """Opens a file.
+
+    Args:
+        path: the file.
+        verified: whether pages are compared with their checksums, where they have any.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+        BadSource: the file is no Parquet.
+    """
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -93,12 +103,12 @@ def _open(path: Path) -> "ParquetFile":
         raise MissingExtra("Parquet files need pyarrow; run: pip install 'frostline[indexer]'") from error
     try:
         # Without a buffer, pyarrow holds whole row groups.
-        return ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES)
+        return ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=verified)
     except (ArrowException, OSError) as error:
         raise BadSource(f"{path} is no Parquet file: {error}") from error
 
 
-def _groups_from(file: "ParquetFile", row: int) -> tuple[list[int], int]:
+def groups_from(file: "ParquetFile", row: int) -> tuple[list[int], int]:
     """The row groups from a row on, and how many rows of the first come before it."""
     for group in range(file.num_row_groups):
         size: int = file.metadata.row_group(group).num_rows
@@ -108,7 +118,12 @@ def _groups_from(file: "ParquetFile", row: int) -> tuple[list[int], int]:
     return [], 0
 
 
-def _next(batches: "Iterator[RecordBatch]", path: Path, row: int) -> "RecordBatch | None":
+def next_batch(batches: "Iterator[RecordBatch]", path: Path, row: int) -> "RecordBatch | None":
+    """The next rows; None after the last.
+
+    Raises:
+        BadSource: the file is damaged after `row`.
+    """
     from pyarrow import ArrowException
 
     try:

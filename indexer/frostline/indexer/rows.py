@@ -14,10 +14,12 @@ class Position:
     Attributes:
         row: number of the row before it, from 1; 0 at the beginning.
         offset: bytes of a file of lines before it; 0 in other sources.
+        sequence: the last commit of a collection of which every record comes before it; 0 in other sources.
     """
 
     row: int = 0
     offset: int = 0
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Rejection:
         row: its number, from 1.
         id: its id, where it was read.
         reason: in UPPER_SNAKE case: one of the server's, or
-            INVALID_JSON, INVALID_ROW, NOT_UTF8, MISSING_FIELD, WRONG_TYPE, TOO_LARGE, UNREADABLE_FILE.
+            INVALID_JSON, INVALID_ROW, NOT_UTF8, MISSING_FIELD, WRONG_TYPE, TOO_LARGE, UNREADABLE_FILE, NO_CONTENT.
         message: what is wrong, which value, and what to do.
     """
 

@@ -22,62 +22,61 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from frostline.v1 import embedding_pb2 as frostline_dot_v1_dot_embedding__pb2
+from frostline.v1 import collection_pb2 as frostline_dot_v1_dot_collection__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%frostline/v1/collection_service.proto\x12\x0c\x66rostline.v1\x1a\x1c\x66rostline/v1/embedding.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x03\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x03 \x01(\t\x12\r\n\x05layer\x18\x04 \x01(\t\x12\x12\n\ndimensions\x18\x05 \x01(\x05\x12\x16\n\tnormalize\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12$\n\x06metric\x18\x07 \x01(\x0e\x32\x14.frostline.v1.Metric\x12-\n\x0f\x64ocument_prompt\x18\x08 \x01(\x0b\x32\x14.frostline.v1.Prompt\x12*\n\x0cquery_prompt\x18\t \x01(\x0b\x32\x14.frostline.v1.Prompt\x12\x19\n\x0ckeep_content\x18\n \x01(\x08H\x01\x88\x01\x01\x12+\n\x05space\x18\x0b \x01(\x0b\x32\x1c.frostline.v1.EmbeddingSpace\x12\x14\n\x0crecord_count\x18\x0c \x01(\x03\x12\x10\n\x08sequence\x18\r \x01(\x03\x12\x12\n\nsize_bytes\x18\x0e \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\n\n_normalizeB\x0f\n\r_keep_content\"\x89\x01\n\x06Record\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x0f\n\x05image\x18\x03 \x01(\x0cH\x00\x12$\n\x06vector\x18\x04 \x01(\x0b\x32\x14.frostline.v1.Vector\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x42\t\n\x07\x63ontent\"^\n\x17\x43reateCollectionRequest\x12\x15\n\rcollection_id\x18\x01 \x01(\t\x12,\n\ncollection\x18\x02 \x01(\x0b\x32\x18.frostline.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.frostline.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x17UpdateCollectionRequest\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.frostline.v1.Collection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCollectionResponse\"\xb9\x01\n\x14UpsertRecordsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12%\n\x07records\x18\x02 \x03(\x0b\x32\x14.frostline.v1.Record\x12%\n\x07vectors\x18\x03 \x01(\x0b\x32\x14.frostline.v1.Tensor\x12+\n\x05space\x18\x04 \x01(\x0b\x32\x1c.frostline.v1.EmbeddingSpace\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x92\x01\n\x15UpsertRecordsResponse\x12\x16\n\x0eupserted_count\x18\x01 \x01(\x05\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.frostline.v1.ItemError\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12&\n\x07timings\x18\x04 \x01(\x0b\x32\x15.frostline.v1.Timings\"f\n\x11GetRecordsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x17\n\x0finclude_vectors\x18\x03 \x01(\x08\x12\x17\n\x0finclude_content\x18\x04 \x01(\x08\"y\n\x12GetRecordsResponse\x12%\n\x07records\x18\x01 \x03(\x0b\x32\x14.frostline.v1.Record\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\x12\'\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x17.frostline.v1.ItemError\"\x81\x01\n\x12ListRecordsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x0finclude_vectors\x18\x04 \x01(\x08\x12\x17\n\x0finclude_content\x18\x05 \x01(\x08\"U\n\x13ListRecordsResponse\x12%\n\x07records\x18\x01 \x03(\x0b\x32\x14.frostline.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"K\n\x14\x44\x65leteRecordsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"@\n\x15\x44\x65leteRecordsResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x05\x12\x10\n\x08sequence\x18\x02 \x01(\x03\")\n\x13\x43ountRecordsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"%\n\x14\x43ountRecordsResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"m\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12&\n\x06vector\x18\x03 \x01(\x0b\x32\x14.frostline.v1.VectorH\x00\x12\x13\n\trecord_id\x18\x04 \x01(\tH\x00\x42\x06\n\x04kind\"\xcd\x01\n\x14SearchRecordsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12$\n\x07queries\x18\x02 \x03(\x0b\x32\x13.frostline.v1.Query\x12%\n\x07vectors\x18\x03 \x01(\x0b\x32\x14.frostline.v1.Tensor\x12+\n\x05space\x18\x04 \x01(\x0b\x32\x1c.frostline.v1.EmbeddingSpace\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x18\n\x10include_payloads\x18\x06 \x01(\x08\"\xbd\x01\n\x15SearchRecordsResponse\x12\x12\n\nhit_counts\x18\x01 \x03(\x05\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12\x10\n\x08payloads\x18\x04 \x03(\x0c\x12\'\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x17.frostline.v1.ItemError\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x12&\n\x07timings\x18\x07 \x01(\x0b\x32\x15.frostline.v1.Timings2\xbd\x08\n\x11\x43ollectionService\x12S\n\x10\x43reateCollection\x12%.frostline.v1.CreateCollectionRequest\x1a\x18.frostline.v1.Collection\x12M\n\rGetCollection\x12\".frostline.v1.GetCollectionRequest\x1a\x18.frostline.v1.Collection\x12^\n\x0fListCollections\x12$.frostline.v1.ListCollectionsRequest\x1a%.frostline.v1.ListCollectionsResponse\x12S\n\x10UpdateCollection\x12%.frostline.v1.UpdateCollectionRequest\x1a\x18.frostline.v1.Collection\x12\x61\n\x10\x44\x65leteCollection\x12%.frostline.v1.DeleteCollectionRequest\x1a&.frostline.v1.DeleteCollectionResponse\x12X\n\rUpsertRecords\x12\".frostline.v1.UpsertRecordsRequest\x1a#.frostline.v1.UpsertRecordsResponse\x12\x62\n\x13StreamUpsertRecords\x12\".frostline.v1.UpsertRecordsRequest\x1a#.frostline.v1.UpsertRecordsResponse(\x01\x30\x01\x12O\n\nGetRecords\x12\x1f.frostline.v1.GetRecordsRequest\x1a .frostline.v1.GetRecordsResponse\x12R\n\x0bListRecords\x12 .frostline.v1.ListRecordsRequest\x1a!.frostline.v1.ListRecordsResponse\x12X\n\rDeleteRecords\x12\".frostline.v1.DeleteRecordsRequest\x1a#.frostline.v1.DeleteRecordsResponse\x12U\n\x0c\x43ountRecords\x12!.frostline.v1.CountRecordsRequest\x1a\".frostline.v1.CountRecordsResponse\x12X\n\rSearchRecords\x12\".frostline.v1.SearchRecordsRequest\x1a#.frostline.v1.SearchRecordsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%frostline/v1/collection_service.proto\x12\x0c\x66rostline.v1\x1a\x1d\x66rostline/v1/collection.proto\x1a google/protobuf/field_mask.proto\"^\n\x17\x43reateCollectionRequest\x12\x15\n\rcollection_id\x18\x01 \x01(\t\x12,\n\ncollection\x18\x02 \x01(\x0b\x32\x18.frostline.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.frostline.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x17UpdateCollectionRequest\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.frostline.v1.Collection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"B\n\x17RenameCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x11new_collection_id\x18\x02 \x01(\t\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCollectionResponse\")\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"7\n\x0fSetAliasRequest\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"\x14\n\x12ListAliasesRequest\";\n\x13ListAliasesResponse\x12$\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x13.frostline.v1.Alias\"\"\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteAliasResponse\"/\n\x19GetCollectionStatsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"I\n\x0eMeasuredRecall\x12\x13\n\x0bselectivity\x18\x01 \x01(\x01\x12\x12\n\ncorrelated\x18\x02 \x01(\x08\x12\x0e\n\x06recall\x18\x03 \x01(\x01\"\x9d\x01\n\x0bVectorIndex\x12\x13\n\x0bvector_name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.frostline.v1.IndexKind\x12\x0f\n\x07\x66\x61\x63tory\x18\x03 \x01(\t\x12-\n\x07recalls\x18\x04 \x03(\x0b\x32\x1c.frostline.v1.MeasuredRecall\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"\xad\x01\n\x07Segment\x12\x11\n\trow_count\x18\x01 \x01(\x03\x12\x12\n\ndead_count\x18\x02 \x01(\x03\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.frostline.v1.SegmentState\x12*\n\x07indexes\x18\x04 \x03(\x0b\x32\x19.frostline.v1.VectorIndex\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\"\xe3\x01\n\x0f\x43ollectionStats\x12\x14\n\x0crecord_count\x18\x01 \x01(\x03\x12\x12\n\ntail_count\x18\x02 \x01(\x03\x12\'\n\x08segments\x18\x03 \x03(\x0b\x32\x15.frostline.v1.Segment\x12\x10\n\x08\x62uilding\x18\x04 \x01(\x08\x12\x15\n\rrecords_bytes\x18\x05 \x01(\x03\x12\x15\n\rvectors_bytes\x18\x06 \x01(\x03\x12\x15\n\rindexes_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x03\x12\x10\n\x08sequence\x18\t \x01(\x03\"/\n\x19OptimizeCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"<\n\x1aOptimizeCollectionResponse\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\x01*\x86\x01\n\x0cSegmentState\x12\x1d\n\x19SEGMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SEGMENT_STATE_UNVERIFIED\x10\x01\x12\x1a\n\x16SEGMENT_STATE_VERIFIED\x10\x02\x12\x1d\n\x19SEGMENT_STATE_QUARANTINED\x10\x03\x32\xd5\x07\n\x11\x43ollectionService\x12S\n\x10\x43reateCollection\x12%.frostline.v1.CreateCollectionRequest\x1a\x18.frostline.v1.Collection\x12M\n\rGetCollection\x12\".frostline.v1.GetCollectionRequest\x1a\x18.frostline.v1.Collection\x12^\n\x0fListCollections\x12$.frostline.v1.ListCollectionsRequest\x1a%.frostline.v1.ListCollectionsResponse\x12S\n\x10UpdateCollection\x12%.frostline.v1.UpdateCollectionRequest\x1a\x18.frostline.v1.Collection\x12S\n\x10RenameCollection\x12%.frostline.v1.RenameCollectionRequest\x1a\x18.frostline.v1.Collection\x12\x61\n\x10\x44\x65leteCollection\x12%.frostline.v1.DeleteCollectionRequest\x1a&.frostline.v1.DeleteCollectionResponse\x12>\n\x08SetAlias\x12\x1d.frostline.v1.SetAliasRequest\x1a\x13.frostline.v1.Alias\x12R\n\x0bListAliases\x12 .frostline.v1.ListAliasesRequest\x1a!.frostline.v1.ListAliasesResponse\x12R\n\x0b\x44\x65leteAlias\x12 .frostline.v1.DeleteAliasRequest\x1a!.frostline.v1.DeleteAliasResponse\x12\\\n\x12GetCollectionStats\x12\'.frostline.v1.GetCollectionStatsRequest\x1a\x1d.frostline.v1.CollectionStats\x12i\n\x12OptimizeCollection\x12\'.frostline.v1.OptimizeCollectionRequest\x1a(.frostline.v1.OptimizeCollectionResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frostline.v1.collection_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COLLECTION']._serialized_start=153
-  _globals['_COLLECTION']._serialized_end=617
-  _globals['_RECORD']._serialized_start=620
-  _globals['_RECORD']._serialized_end=757
-  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=759
-  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=853
-  _globals['_GETCOLLECTIONREQUEST']._serialized_start=855
-  _globals['_GETCOLLECTIONREQUEST']._serialized_end=891
-  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=893
-  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=956
-  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=958
-  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=1055
-  _globals['_UPDATECOLLECTIONREQUEST']._serialized_start=1057
-  _globals['_UPDATECOLLECTIONREQUEST']._serialized_end=1177
-  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=1179
-  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=1218
-  _globals['_DELETECOLLECTIONRESPONSE']._serialized_start=1220
-  _globals['_DELETECOLLECTIONRESPONSE']._serialized_end=1246
-  _globals['_UPSERTRECORDSREQUEST']._serialized_start=1249
-  _globals['_UPSERTRECORDSREQUEST']._serialized_end=1434
-  _globals['_UPSERTRECORDSRESPONSE']._serialized_start=1437
-  _globals['_UPSERTRECORDSRESPONSE']._serialized_end=1583
-  _globals['_GETRECORDSREQUEST']._serialized_start=1585
-  _globals['_GETRECORDSREQUEST']._serialized_end=1687
-  _globals['_GETRECORDSRESPONSE']._serialized_start=1689
-  _globals['_GETRECORDSRESPONSE']._serialized_end=1810
-  _globals['_LISTRECORDSREQUEST']._serialized_start=1813
-  _globals['_LISTRECORDSREQUEST']._serialized_end=1942
-  _globals['_LISTRECORDSRESPONSE']._serialized_start=1944
-  _globals['_LISTRECORDSRESPONSE']._serialized_end=2029
-  _globals['_DELETERECORDSREQUEST']._serialized_start=2031
-  _globals['_DELETERECORDSREQUEST']._serialized_end=2106
-  _globals['_DELETERECORDSRESPONSE']._serialized_start=2108
-  _globals['_DELETERECORDSRESPONSE']._serialized_end=2172
-  _globals['_COUNTRECORDSREQUEST']._serialized_start=2174
-  _globals['_COUNTRECORDSREQUEST']._serialized_end=2215
-  _globals['_COUNTRECORDSRESPONSE']._serialized_start=2217
-  _globals['_COUNTRECORDSRESPONSE']._serialized_end=2254
-  _globals['_QUERY']._serialized_start=2256
-  _globals['_QUERY']._serialized_end=2365
-  _globals['_SEARCHRECORDSREQUEST']._serialized_start=2368
-  _globals['_SEARCHRECORDSREQUEST']._serialized_end=2573
-  _globals['_SEARCHRECORDSRESPONSE']._serialized_start=2576
-  _globals['_SEARCHRECORDSRESPONSE']._serialized_end=2765
-  _globals['_COLLECTIONSERVICE']._serialized_start=2768
-  _globals['_COLLECTIONSERVICE']._serialized_end=3853
+  _globals['_SEGMENTSTATE']._serialized_start=1721
+  _globals['_SEGMENTSTATE']._serialized_end=1855
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=120
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=214
+  _globals['_GETCOLLECTIONREQUEST']._serialized_start=216
+  _globals['_GETCOLLECTIONREQUEST']._serialized_end=252
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=254
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=317
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=319
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=416
+  _globals['_UPDATECOLLECTIONREQUEST']._serialized_start=418
+  _globals['_UPDATECOLLECTIONREQUEST']._serialized_end=538
+  _globals['_RENAMECOLLECTIONREQUEST']._serialized_start=540
+  _globals['_RENAMECOLLECTIONREQUEST']._serialized_end=606
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=608
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=647
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_start=649
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_end=675
+  _globals['_ALIAS']._serialized_start=677
+  _globals['_ALIAS']._serialized_end=718
+  _globals['_SETALIASREQUEST']._serialized_start=720
+  _globals['_SETALIASREQUEST']._serialized_end=775
+  _globals['_LISTALIASESREQUEST']._serialized_start=777
+  _globals['_LISTALIASESREQUEST']._serialized_end=797
+  _globals['_LISTALIASESRESPONSE']._serialized_start=799
+  _globals['_LISTALIASESRESPONSE']._serialized_end=858
+  _globals['_DELETEALIASREQUEST']._serialized_start=860
+  _globals['_DELETEALIASREQUEST']._serialized_end=894
+  _globals['_DELETEALIASRESPONSE']._serialized_start=896
+  _globals['_DELETEALIASRESPONSE']._serialized_end=917
+  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_start=919
+  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_end=966
+  _globals['_MEASUREDRECALL']._serialized_start=968
+  _globals['_MEASUREDRECALL']._serialized_end=1041
+  _globals['_VECTORINDEX']._serialized_start=1044
+  _globals['_VECTORINDEX']._serialized_end=1201
+  _globals['_SEGMENT']._serialized_start=1204
+  _globals['_SEGMENT']._serialized_end=1377
+  _globals['_COLLECTIONSTATS']._serialized_start=1380
+  _globals['_COLLECTIONSTATS']._serialized_end=1607
+  _globals['_OPTIMIZECOLLECTIONREQUEST']._serialized_start=1609
+  _globals['_OPTIMIZECOLLECTIONREQUEST']._serialized_end=1656
+  _globals['_OPTIMIZECOLLECTIONRESPONSE']._serialized_start=1658
+  _globals['_OPTIMIZECOLLECTIONRESPONSE']._serialized_end=1718
+  _globals['_COLLECTIONSERVICE']._serialized_start=1858
+  _globals['_COLLECTIONSERVICE']._serialized_end=2839
 # @@protoc_insertion_point(module_scope)

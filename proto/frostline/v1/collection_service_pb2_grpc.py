@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from frostline.v1 import collection_pb2 as frostline_dot_v1_dot_collection__pb2
 from frostline.v1 import collection_service_pb2 as frostline_dot_v1_dot_collection__service__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
@@ -26,7 +27,7 @@ if _version_not_supported:
 
 
 class CollectionServiceStub(object):
-    """Keeps collections and their records.
+    """Keeps collections. Wherever a collection is named, an alias does as well.
     """
 
     def __init__(self, channel):
@@ -38,12 +39,12 @@ class CollectionServiceStub(object):
         self.CreateCollection = channel.unary_unary(
                 '/frostline.v1.CollectionService/CreateCollection',
                 request_serializer=frostline_dot_v1_dot_collection__service__pb2.CreateCollectionRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.Collection.FromString,
+                response_deserializer=frostline_dot_v1_dot_collection__pb2.Collection.FromString,
                 _registered_method=True)
         self.GetCollection = channel.unary_unary(
                 '/frostline.v1.CollectionService/GetCollection',
                 request_serializer=frostline_dot_v1_dot_collection__service__pb2.GetCollectionRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.Collection.FromString,
+                response_deserializer=frostline_dot_v1_dot_collection__pb2.Collection.FromString,
                 _registered_method=True)
         self.ListCollections = channel.unary_unary(
                 '/frostline.v1.CollectionService/ListCollections',
@@ -53,52 +54,47 @@ class CollectionServiceStub(object):
         self.UpdateCollection = channel.unary_unary(
                 '/frostline.v1.CollectionService/UpdateCollection',
                 request_serializer=frostline_dot_v1_dot_collection__service__pb2.UpdateCollectionRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.Collection.FromString,
+                response_deserializer=frostline_dot_v1_dot_collection__pb2.Collection.FromString,
+                _registered_method=True)
+        self.RenameCollection = channel.unary_unary(
+                '/frostline.v1.CollectionService/RenameCollection',
+                request_serializer=frostline_dot_v1_dot_collection__service__pb2.RenameCollectionRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_collection__pb2.Collection.FromString,
                 _registered_method=True)
         self.DeleteCollection = channel.unary_unary(
                 '/frostline.v1.CollectionService/DeleteCollection',
                 request_serializer=frostline_dot_v1_dot_collection__service__pb2.DeleteCollectionRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_collection__service__pb2.DeleteCollectionResponse.FromString,
                 _registered_method=True)
-        self.UpsertRecords = channel.unary_unary(
-                '/frostline.v1.CollectionService/UpsertRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsResponse.FromString,
+        self.SetAlias = channel.unary_unary(
+                '/frostline.v1.CollectionService/SetAlias',
+                request_serializer=frostline_dot_v1_dot_collection__service__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.Alias.FromString,
                 _registered_method=True)
-        self.StreamUpsertRecords = channel.stream_stream(
-                '/frostline.v1.CollectionService/StreamUpsertRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsResponse.FromString,
+        self.ListAliases = channel.unary_unary(
+                '/frostline.v1.CollectionService/ListAliases',
+                request_serializer=frostline_dot_v1_dot_collection__service__pb2.ListAliasesRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.ListAliasesResponse.FromString,
                 _registered_method=True)
-        self.GetRecords = channel.unary_unary(
-                '/frostline.v1.CollectionService/GetRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.GetRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.GetRecordsResponse.FromString,
+        self.DeleteAlias = channel.unary_unary(
+                '/frostline.v1.CollectionService/DeleteAlias',
+                request_serializer=frostline_dot_v1_dot_collection__service__pb2.DeleteAliasRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.DeleteAliasResponse.FromString,
                 _registered_method=True)
-        self.ListRecords = channel.unary_unary(
-                '/frostline.v1.CollectionService/ListRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.ListRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.ListRecordsResponse.FromString,
+        self.GetCollectionStats = channel.unary_unary(
+                '/frostline.v1.CollectionService/GetCollectionStats',
+                request_serializer=frostline_dot_v1_dot_collection__service__pb2.GetCollectionStatsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.CollectionStats.FromString,
                 _registered_method=True)
-        self.DeleteRecords = channel.unary_unary(
-                '/frostline.v1.CollectionService/DeleteRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.DeleteRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.DeleteRecordsResponse.FromString,
-                _registered_method=True)
-        self.CountRecords = channel.unary_unary(
-                '/frostline.v1.CollectionService/CountRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.CountRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.CountRecordsResponse.FromString,
-                _registered_method=True)
-        self.SearchRecords = channel.unary_unary(
-                '/frostline.v1.CollectionService/SearchRecords',
-                request_serializer=frostline_dot_v1_dot_collection__service__pb2.SearchRecordsRequest.SerializeToString,
-                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.SearchRecordsResponse.FromString,
+        self.OptimizeCollection = channel.unary_stream(
+                '/frostline.v1.CollectionService/OptimizeCollection',
+                request_serializer=frostline_dot_v1_dot_collection__service__pb2.OptimizeCollectionRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_collection__service__pb2.OptimizeCollectionResponse.FromString,
                 _registered_method=True)
 
 
 class CollectionServiceServicer(object):
-    """Keeps collections and their records.
+    """Keeps collections. Wherever a collection is named, an alias does as well.
     """
 
     def CreateCollection(self, request, context):
@@ -129,57 +125,50 @@ class CollectionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenameCollection(self, request, context):
+        """Gives a collection another name; its aliases follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteCollection(self, request, context):
-        """Deletes a collection and all its records.
+        """Deletes a collection, all its records and its aliases.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def UpsertRecords(self, request, context):
-        """Inserts records, replacing those with the same id. What is answered is on disk.
+    def SetAlias(self, request, context):
+        """Points an alias to a collection, at once for all callers; a new alias is made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def StreamUpsertRecords(self, request_iterator, context):
-        """Upserts batch after batch, answered in order; the next may be sent before the last is answered.
+    def ListAliases(self, request, context):
+        """Lists the aliases, by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetRecords(self, request, context):
-        """Gets records by id.
+    def DeleteAlias(self, request, context):
+        """Deletes an alias; the collection stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListRecords(self, request, context):
-        """Lists records in the order they were last written.
+    def GetCollectionStats(self, request, context):
+        """Gets what a collection is made of: segments, indexes and their recall, bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def DeleteRecords(self, request, context):
-        """Deletes records by id. What is answered is on disk.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CountRecords(self, request, context):
-        """Counts records.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def SearchRecords(self, request, context):
-        """Finds, for each query, the records closest to it.
+    def OptimizeCollection(self, request, context):
+        """Indexes all that waits and joins segments, while searches and writes go on; tells how far it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,12 +180,12 @@ def add_CollectionServiceServicer_to_server(servicer, server):
             'CreateCollection': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateCollection,
                     request_deserializer=frostline_dot_v1_dot_collection__service__pb2.CreateCollectionRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.Collection.SerializeToString,
+                    response_serializer=frostline_dot_v1_dot_collection__pb2.Collection.SerializeToString,
             ),
             'GetCollection': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCollection,
                     request_deserializer=frostline_dot_v1_dot_collection__service__pb2.GetCollectionRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.Collection.SerializeToString,
+                    response_serializer=frostline_dot_v1_dot_collection__pb2.Collection.SerializeToString,
             ),
             'ListCollections': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCollections,
@@ -206,47 +195,42 @@ def add_CollectionServiceServicer_to_server(servicer, server):
             'UpdateCollection': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateCollection,
                     request_deserializer=frostline_dot_v1_dot_collection__service__pb2.UpdateCollectionRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.Collection.SerializeToString,
+                    response_serializer=frostline_dot_v1_dot_collection__pb2.Collection.SerializeToString,
+            ),
+            'RenameCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameCollection,
+                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.RenameCollectionRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_collection__pb2.Collection.SerializeToString,
             ),
             'DeleteCollection': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteCollection,
                     request_deserializer=frostline_dot_v1_dot_collection__service__pb2.DeleteCollectionRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_collection__service__pb2.DeleteCollectionResponse.SerializeToString,
             ),
-            'UpsertRecords': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpsertRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsResponse.SerializeToString,
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.SetAliasRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.Alias.SerializeToString,
             ),
-            'StreamUpsertRecords': grpc.stream_stream_rpc_method_handler(
-                    servicer.StreamUpsertRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsResponse.SerializeToString,
+            'ListAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAliases,
+                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.ListAliasesRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.ListAliasesResponse.SerializeToString,
             ),
-            'GetRecords': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.GetRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.GetRecordsResponse.SerializeToString,
+            'DeleteAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAlias,
+                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.DeleteAliasRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.DeleteAliasResponse.SerializeToString,
             ),
-            'ListRecords': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.ListRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.ListRecordsResponse.SerializeToString,
+            'GetCollectionStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollectionStats,
+                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.GetCollectionStatsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.CollectionStats.SerializeToString,
             ),
-            'DeleteRecords': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.DeleteRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.DeleteRecordsResponse.SerializeToString,
-            ),
-            'CountRecords': grpc.unary_unary_rpc_method_handler(
-                    servicer.CountRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.CountRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.CountRecordsResponse.SerializeToString,
-            ),
-            'SearchRecords': grpc.unary_unary_rpc_method_handler(
-                    servicer.SearchRecords,
-                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.SearchRecordsRequest.FromString,
-                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.SearchRecordsResponse.SerializeToString,
+            'OptimizeCollection': grpc.unary_stream_rpc_method_handler(
+                    servicer.OptimizeCollection,
+                    request_deserializer=frostline_dot_v1_dot_collection__service__pb2.OptimizeCollectionRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_collection__service__pb2.OptimizeCollectionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -257,7 +241,7 @@ def add_CollectionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CollectionService(object):
-    """Keeps collections and their records.
+    """Keeps collections. Wherever a collection is named, an alias does as well.
     """
 
     @staticmethod
@@ -276,7 +260,7 @@ class CollectionService(object):
             target,
             '/frostline.v1.CollectionService/CreateCollection',
             frostline_dot_v1_dot_collection__service__pb2.CreateCollectionRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.Collection.FromString,
+            frostline_dot_v1_dot_collection__pb2.Collection.FromString,
             options,
             channel_credentials,
             insecure,
@@ -303,7 +287,7 @@ class CollectionService(object):
             target,
             '/frostline.v1.CollectionService/GetCollection',
             frostline_dot_v1_dot_collection__service__pb2.GetCollectionRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.Collection.FromString,
+            frostline_dot_v1_dot_collection__pb2.Collection.FromString,
             options,
             channel_credentials,
             insecure,
@@ -357,7 +341,34 @@ class CollectionService(object):
             target,
             '/frostline.v1.CollectionService/UpdateCollection',
             frostline_dot_v1_dot_collection__service__pb2.UpdateCollectionRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.Collection.FromString,
+            frostline_dot_v1_dot_collection__pb2.Collection.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frostline.v1.CollectionService/RenameCollection',
+            frostline_dot_v1_dot_collection__service__pb2.RenameCollectionRequest.SerializeToString,
+            frostline_dot_v1_dot_collection__pb2.Collection.FromString,
             options,
             channel_credentials,
             insecure,
@@ -396,7 +407,7 @@ class CollectionService(object):
             _registered_method=True)
 
     @staticmethod
-    def UpsertRecords(request,
+    def SetAlias(request,
             target,
             options=(),
             channel_credentials=None,
@@ -409,9 +420,9 @@ class CollectionService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frostline.v1.CollectionService/UpsertRecords',
-            frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsResponse.FromString,
+            '/frostline.v1.CollectionService/SetAlias',
+            frostline_dot_v1_dot_collection__service__pb2.SetAliasRequest.SerializeToString,
+            frostline_dot_v1_dot_collection__service__pb2.Alias.FromString,
             options,
             channel_credentials,
             insecure,
@@ -423,34 +434,7 @@ class CollectionService(object):
             _registered_method=True)
 
     @staticmethod
-    def StreamUpsertRecords(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
-            target,
-            '/frostline.v1.CollectionService/StreamUpsertRecords',
-            frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.UpsertRecordsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetRecords(request,
+    def ListAliases(request,
             target,
             options=(),
             channel_credentials=None,
@@ -463,9 +447,9 @@ class CollectionService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frostline.v1.CollectionService/GetRecords',
-            frostline_dot_v1_dot_collection__service__pb2.GetRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.GetRecordsResponse.FromString,
+            '/frostline.v1.CollectionService/ListAliases',
+            frostline_dot_v1_dot_collection__service__pb2.ListAliasesRequest.SerializeToString,
+            frostline_dot_v1_dot_collection__service__pb2.ListAliasesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -477,7 +461,7 @@ class CollectionService(object):
             _registered_method=True)
 
     @staticmethod
-    def ListRecords(request,
+    def DeleteAlias(request,
             target,
             options=(),
             channel_credentials=None,
@@ -490,9 +474,9 @@ class CollectionService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frostline.v1.CollectionService/ListRecords',
-            frostline_dot_v1_dot_collection__service__pb2.ListRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.ListRecordsResponse.FromString,
+            '/frostline.v1.CollectionService/DeleteAlias',
+            frostline_dot_v1_dot_collection__service__pb2.DeleteAliasRequest.SerializeToString,
+            frostline_dot_v1_dot_collection__service__pb2.DeleteAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -504,7 +488,7 @@ class CollectionService(object):
             _registered_method=True)
 
     @staticmethod
-    def DeleteRecords(request,
+    def GetCollectionStats(request,
             target,
             options=(),
             channel_credentials=None,
@@ -517,9 +501,9 @@ class CollectionService(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/frostline.v1.CollectionService/DeleteRecords',
-            frostline_dot_v1_dot_collection__service__pb2.DeleteRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.DeleteRecordsResponse.FromString,
+            '/frostline.v1.CollectionService/GetCollectionStats',
+            frostline_dot_v1_dot_collection__service__pb2.GetCollectionStatsRequest.SerializeToString,
+            frostline_dot_v1_dot_collection__service__pb2.CollectionStats.FromString,
             options,
             channel_credentials,
             insecure,
@@ -531,7 +515,7 @@ class CollectionService(object):
             _registered_method=True)
 
     @staticmethod
-    def CountRecords(request,
+    def OptimizeCollection(request,
             target,
             options=(),
             channel_credentials=None,
@@ -541,39 +525,12 @@ class CollectionService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
-            '/frostline.v1.CollectionService/CountRecords',
-            frostline_dot_v1_dot_collection__service__pb2.CountRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.CountRecordsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SearchRecords(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/frostline.v1.CollectionService/SearchRecords',
-            frostline_dot_v1_dot_collection__service__pb2.SearchRecordsRequest.SerializeToString,
-            frostline_dot_v1_dot_collection__service__pb2.SearchRecordsResponse.FromString,
+            '/frostline.v1.CollectionService/OptimizeCollection',
+            frostline_dot_v1_dot_collection__service__pb2.OptimizeCollectionRequest.SerializeToString,
+            frostline_dot_v1_dot_collection__service__pb2.OptimizeCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import threading
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +16,11 @@ from typing import Self
 from frostline.server.api.additions import Additions
 from frostline.server.api.server import GrpcServer, Rooms
 from frostline.server.batching.batcher import Batcher, Limits
+from frostline.server.collections.builder import Builder
 from frostline.server.collections.catalogue import Catalogue
+from frostline.server.collections.collection import Collection
+from frostline.server.collections.compaction import Compactor
+from frostline.server.collections.shaping import Upkeep
 from frostline.server.encoders.encoder import Encoder, Prepared
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.sources import bundled
@@ -68,9 +73,9 @@ class App:
         _check_writable(folder)
         certificate = _certificate(settings)
         # The catalogue holds the lock on the folder, so it comes before whatever else reads or writes there.
-        catalogue = await asyncio.to_thread(
-            Catalogue, folder / "collections", max_answer_bytes=settings.max_message_bytes
-        )
+        compactor = Compactor()
+        stack.callback(compactor.close)
+        catalogue = await asyncio.to_thread(_catalogue, settings, compactor)
         stack.callback(catalogue.close)
         registry = await asyncio.to_thread(_registry, settings)
         stack.callback(registry.close)
@@ -152,6 +157,16 @@ def _certificate(settings: Settings) -> Certificate | None:
             settings.host,
         )
     return None
+
+
+def _catalogue(settings: Settings, compactor: Compactor) -> Catalogue:
+    builder = Builder(settings.index_threads)
+    upkeep = Upkeep(builder, compactor, settings.max_tail_rows, index_device=settings.index_device)
+    return Catalogue(
+        settings.data_dir / "collections",
+        snapshots=settings.data_dir / "snapshots",
+        open_collection=partial(Collection, max_answer_bytes=settings.max_message_bytes, upkeep=upkeep),
+    )
 
 
 def _registry(settings: Settings) -> Registry:

@@ -4,6 +4,7 @@
      +-- InvalidInput        the caller must change the request
      +-- NotFound            no such encoder, collection, layer, prompt
      +-- AlreadyExists       the name is taken
+     +-- Conflict            the record is not as the caller expected it
      +-- SpaceMismatch       the vector lives in another embedding space
      +-- InUse               something else still needs it
      +-- PermissionDenied    administrators only
@@ -44,6 +45,12 @@ class AlreadyExists(FrostlineError):
     """The name is taken."""
 
     reason = Reason.ALREADY_EXISTS
+
+
+class Conflict(FrostlineError):
+    """A conditional write whose condition does not hold: the record is not as the caller expected it."""
+
+    reason = Reason.CONFLICT
 
 
 class SpaceMismatch(FrostlineError):

@@ -75,6 +75,16 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(default=64_000_000, ge=1)
     """Largest image that is decoded; bounds what a small file can make the server allocate."""
 
+    max_tail_rows: int = Field(default=50_000, ge=1)
+    """Rows of a collection that are compared one by one before they get an index; raise it where exact search is fast
+    enough, lower it where memory is short."""
+
+    index_threads: int = Field(default=1, ge=1)
+    """CPU threads of the process that builds indexes beside the server; raise it where cores are idle."""
+
+    index_device: str = Field(default="cpu", pattern=r"^(cpu|cuda:\d+)$")
+    """Where unfiltered exact searches run: cpu, or cuda:N with the extra gpu-index and memory for all vectors."""
+
     max_upload_bytes: int = Field(default=4096 * _MIB, ge=1)
     """Largest encoder that may be uploaded; raise it for large checkpoints."""
 

@@ -38,7 +38,7 @@ def upload(folder, name="added", chunk_bytes=10_000, **fields) -> list[e.AddEnco
 
 
 async def add(server, requests, **options) -> list[e.AddEncoderResponse]:
-    return [progress async for progress in server.encoders.AddEncoder(iter(requests), **options)]
+    return [progress async for progress in server.calls.AddEncoder(iter(requests), **options)]
 
 
 def leftovers(server) -> list:
@@ -57,15 +57,15 @@ async def test_an_uploaded_checkpoint_is_built_verified_and_embeds_without_a_res
     assert last.encoder.name == "encoders/added"
     assert last.checks
     assert all(check.passed for check in last.checks)
-    assert rows(await server.encoders.Embed(embed_request("red cat", encoder="added"))).any()
+    assert rows(await server.calls.Embed(embed_request("red cat", encoder="added"))).any()
     assert not list((server.data_dir / "incoming").iterdir())
-    listed = await server.encoders.ListEncoders(e.ListEncodersRequest())
+    listed = await server.calls.ListEncoders(e.ListEncodersRequest())
     assert [each.name for each in listed.encoders] == ["encoders/added", "encoders/tiny", "encoders/tiny-image"]
 
 
 async def test_an_uploaded_image_model_embeds(server, tmp_path):
     await add(server, upload(tiny_image(tmp_path / "model", seed=2)))
-    assert rows(await server.encoders.Embed(embed_request(picture(), encoder="added"))).any()
+    assert rows(await server.calls.Embed(embed_request(picture(), encoder="added"))).any()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_an_upload_above_the_limit_is_refused_announced_or_not(data_dir):
 async def test_the_description_is_accepted_before_files_are_sent(server, tmp_path):
     """A client that waits for this learns of a refusal before it has sent gigabytes."""
     requests = upload(tiny_bert(tmp_path / "checkpoint"))
-    call = server.encoders.AddEncoder()
+    call = server.calls.AddEncoder()
     await call.write(requests[0])
     assert (await call.read()).state == State.STATE_RECEIVING
     for request in requests[1:]:
@@ -200,7 +200,7 @@ async def test_an_upload_that_is_broken_off_leaves_nothing(server):
         yield chunk("config.json")
         await asyncio.sleep(60)
 
-    call = server.encoders.AddEncoder(requests())
+    call = server.calls.AddEncoder(requests())
     waiting = asyncio.create_task(call.read())
     incoming = server.data_dir / "incoming"
     async with asyncio.timeout(10):
@@ -266,7 +266,7 @@ async def test_the_folder_of_a_cancelled_download_stays_until_its_thread_has_end
         found.append(into.is_dir())
 
     monkeypatch.setattr(hub, "fetch", fetch)
-    call = server.encoders.AddEncoder(iter([spec(hub_id="org/name")]))
+    call = server.calls.AddEncoder(iter([spec(hub_id="org/name")]))
     await call.read()
     assert await asyncio.to_thread(begun.wait, 10)
     call.cancel()
@@ -281,9 +281,9 @@ async def test_the_folder_of_a_cancelled_download_stays_until_its_thread_has_end
 async def test_without_a_token_calls_through_a_proxy_are_not_of_an_administrator(server):
     name = e.VerifyEncoderRequest(name="encoders/tiny")
     for header in ("x-forwarded-for", "forwarded"):
-        error = await refused(server.encoders.VerifyEncoder(name, metadata=((header, "10.0.0.1"),)))
+        error = await refused(server.calls.VerifyEncoder(name, metadata=((header, "10.0.0.1"),)))
         assert error.code() == grpc.StatusCode.PERMISSION_DENIED
-    await server.encoders.VerifyEncoder(name)
+    await server.calls.VerifyEncoder(name)
 
 
 async def test_an_encoder_that_is_deleted_meanwhile_is_left_out_of_the_list(server, monkeypatch):
@@ -295,7 +295,7 @@ async def test_an_encoder_that_is_deleted_meanwhile_is_left_out_of_the_list(serv
         return size_bytes(registry, name)
 
     monkeypatch.setattr(Registry, "size_bytes", deleted)
-    listed = await server.encoders.ListEncoders(e.ListEncodersRequest())
+    listed = await server.calls.ListEncoders(e.ListEncodersRequest())
     assert [each.name for each in listed.encoders] == ["encoders/tiny-image"]
 
 
@@ -312,28 +312,28 @@ async def test_a_hub_that_cannot_be_reached_is_told_and_not_retried(server, monk
 async def test_with_a_token_administration_needs_it_and_everything_else_does_not(data_dir):
     name = e.VerifyEncoderRequest(name="encoders/tiny")
     async with open_server(data_dir, admin_token="secret") as server:
-        delete = server.encoders.DeleteEncoder, e.DeleteEncoderRequest(name="encoders/tiny")
-        for method, request in (delete, (server.encoders.VerifyEncoder, name)):
+        delete = server.calls.DeleteEncoder, e.DeleteEncoderRequest(name="encoders/tiny")
+        for method, request in (delete, (server.calls.VerifyEncoder, name)):
             for metadata in ((), (("authorization", "Bearer wrong"),), (("authorization", "secret"),)):
                 error = await refused(method(request, metadata=metadata))
                 assert error.code() == grpc.StatusCode.PERMISSION_DENIED
         error = await refused(add(server, [spec()]))
         assert error.code() == grpc.StatusCode.PERMISSION_DENIED
-        verified = await server.encoders.VerifyEncoder(name, metadata=(("authorization", "Bearer secret"),))
+        verified = await server.calls.VerifyEncoder(name, metadata=(("authorization", "Bearer secret"),))
         assert verified.checks
         assert all(check.passed for check in verified.checks)
-        await server.collections.CreateCollection(create_request(dimensions=3))
-        await server.encoders.Embed(embed_request("x"))
+        await server.calls.CreateCollection(create_request(dimensions=3))
+        await server.calls.Embed(embed_request("x"))
 
 
 async def test_encoders_are_listed_page_by_page(server):
-    first = await server.encoders.ListEncoders(e.ListEncodersRequest(page_size=1))
+    first = await server.calls.ListEncoders(e.ListEncodersRequest(page_size=1))
     assert [each.name for each in first.encoders] == ["encoders/tiny"]
-    second = await server.encoders.ListEncoders(e.ListEncodersRequest(page_size=1, page_token=first.next_page_token))
+    second = await server.calls.ListEncoders(e.ListEncodersRequest(page_size=1, page_token=first.next_page_token))
     assert [each.name for each in second.encoders] == ["encoders/tiny-image"]
     assert not second.next_page_token
     for wrong in (-1, 1001):
-        error = await refused(server.encoders.ListEncoders(e.ListEncodersRequest(page_size=wrong)))
+        error = await refused(server.calls.ListEncoders(e.ListEncodersRequest(page_size=wrong)))
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from frostline.server.api import searches
 from frostline.server.api.request_bytes import RequestBytes
+from frostline.server.collections.collection import Collection
 from frostline.server.encoders.registry import Registry
 from frostline.server.errors import Overloaded
+from frostline.v1 import collection_pb2
 from frostline.v1 import collection_service_pb2 as c
 from frostline.v1 import embedding_pb2 as pb
+from frostline.v1 import record_service_pb2 as r
+from frostline.v1 import search_service_pb2 as q
 from frostline.wire import tensors
 from in_process import open_server
 from raw import create_request, detail, hits, item_errors, refused, search_request, upsert_request, vector
@@ -41,20 +44,20 @@ async def test_requests_wait_or_are_refused_while_others_of_the_limit_are_in_wor
 
 
 async def test_beyond_the_bytes_in_flight_calls_are_refused_with_a_hint_and_streams_wait(data_dir, monkeypatch):
-    begun, go_on, search = threading.Event(), threading.Event(), searches._search
+    begun, go_on, search = threading.Event(), threading.Event(), Collection.search_vectors
 
     def slow(*arguments):
         begun.set()
         go_on.wait(20)
         return search(*arguments)
 
-    monkeypatch.setattr(searches, "_search", slow)
+    monkeypatch.setattr(Collection, "search_vectors", slow)
     async with open_server(data_dir, max_request_bytes_in_flight=MIB) as server:
-        plain = server.collections
+        plain = server.calls
         await plain.CreateCollection(create_request(dimensions=1000))
         array = tensors.encode(np.ones((150, 1000), np.float32))  # 0.6 MB: two are above the limit
-        upsert = upsert_request(*(c.Record(id=str(n)) for n in range(150)), vectors=array)
-        held = asyncio.ensure_future(plain.SearchRecords(c.SearchRecordsRequest(collection=NOTES, vectors=array)))
+        upsert = upsert_request(*(r.Record(id=str(n)) for n in range(150)), vectors=array)
+        held = asyncio.ensure_future(plain.SearchRecords(q.SearchRecordsRequest(collection=NOTES, vectors=array)))
         assert await asyncio.to_thread(begun.wait, 20)
         error = await refused(plain.UpsertRecords(upsert))
         assert (error.code(), detail(error).reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
@@ -73,62 +76,63 @@ async def test_beyond_the_bytes_in_flight_calls_are_refused_with_a_hint_and_stre
 
 
 async def test_vectors_that_are_no_numbers_fail_alone_also_where_they_are_normalised(server):
-    await server.collections.CreateCollection(create_request(encoder="encoders/tiny"))
+    await server.calls.CreateCollection(create_request(encoder="encoders/tiny"))
     array = np.ones((4, HIDDEN), np.float32)
     array[1, 2], array[3, 0] = np.nan, np.inf
-    written = await server.collections.UpsertRecords(
-        upsert_request(*(c.Record(id=str(n)) for n in range(4)), vectors=tensors.encode(array))
+    written = await server.calls.UpsertRecords(
+        upsert_request(*(r.Record(id=str(n)) for n in range(4)), vectors=tensors.encode(array))
     )
     assert item_errors(written) == {1: "INVALID_INPUT", 3: "INVALID_INPUT"}
     assert "nan at position 2" in written.errors[0].message
-    one_by_one = [c.Record(id=str(n), vector=vector(row)) for n, row in enumerate(array)]
-    assert item_errors(await server.collections.UpsertRecords(upsert_request(*one_by_one))).keys() == {1, 3}
-    response = await server.collections.SearchRecords(search_request(*array))
+    one_by_one = [r.Record(id=str(n), vector=vector(row)) for n, row in enumerate(array)]
+    assert item_errors(await server.calls.UpsertRecords(upsert_request(*one_by_one))).keys() == {1, 3}
+    response = await server.calls.SearchRecords(search_request(*array))
     assert item_errors(response) == {1: "INVALID_INPUT", 3: "INVALID_INPUT"}
     assert [len(each) for each in hits(response)] == [2, 0, 2, 0]
 
 
 async def test_where_the_encoder_is_gone_texts_fail_alone_and_a_literal_prompt_can_be_set(data_dir):
     async with open_server(data_dir) as server:
-        await server.collections.CreateCollection(create_request(encoder="encoders/tiny"))
+        await server.calls.CreateCollection(create_request(encoder="encoders/tiny"))
     registry = Registry(data_dir / "encoders")
     registry.delete("tiny")
     registry.close()
     async with open_server(data_dir) as server:
-        notes = server.collections
-        records = c.Record(id="1", vector=vector(np.ones(HIDDEN))), c.Record(id="2", text="red")
+        notes = server.calls
+        records = r.Record(id="1", vector=vector(np.ones(HIDDEN))), r.Record(id="2", text="red")
         written = await notes.UpsertRecords(upsert_request(*records))
         assert (written.upserted_count, item_errors(written)) == (1, {1: "NOT_FOUND"})
         response = await notes.SearchRecords(search_request("red", np.ones(HIDDEN)))
         assert (hits(response), item_errors(response)) == ([[], ["1"]], {0: "NOT_FOUND"})
         assert (await refused(notes.SearchRecords(search_request("red")))).code() == grpc.StatusCode.NOT_FOUND
         changed = await notes.UpdateCollection(prompt_update("notes", literal="ask: "))
-        assert changed.query_prompt.literal == "ask: "
+        assert changed.vectors[0].query_prompt.literal == "ask: "
         error = await refused(notes.UpdateCollection(prompt_update("notes", name="query")))
         assert error.code() == grpc.StatusCode.NOT_FOUND
 
 
 async def test_a_plain_collection_takes_no_prompt_later_either(server):
-    await server.collections.CreateCollection(create_request(dimensions=3))
-    error = await refused(server.collections.UpdateCollection(prompt_update("notes", literal="ask: ")))
+    await server.calls.CreateCollection(create_request(dimensions=3))
+    error = await refused(server.calls.UpdateCollection(prompt_update("notes", literal="ask: ")))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "plain vectors" in error.details()
 
 
 def prompt_update(collection, **prompt) -> c.UpdateCollectionRequest:
-    changed = c.Collection(name=f"collections/{collection}", query_prompt=pb.Prompt(**prompt))
-    return c.UpdateCollectionRequest(collection=changed, update_mask=FieldMask(paths=["query_prompt"]))
+    field = collection_pb2.VectorField(query_prompt=pb.Prompt(**prompt))
+    changed = collection_pb2.Collection(name=f"collections/{collection}", vectors=[field])
+    return c.UpdateCollectionRequest(collection=changed, update_mask=FieldMask(paths=["vectors.query_prompt"]))
 
 
 async def test_an_answer_is_sent_to_its_end_by_a_server_that_stops(data_dir):
     """The stop comes while the handler works, and would be over once it has returned."""
     async with open_server(data_dir, max_message_bytes=128 * MIB) as server:
-        await server.collections.CreateCollection(create_request(dimensions=1))
-        large = (c.Record(id=str(n), vector=vector([1]), text="x" * MIB) for n in range(55))
-        await server.collections.UpsertRecords(upsert_request(*large))
+        await server.calls.CreateCollection(create_request(dimensions=1))
+        large = (r.Record(id=str(n), vector=vector([1]), text="x" * MIB) for n in range(55))
+        await server.calls.UpsertRecords(upsert_request(*large))
         ids = [str(n) for n in range(55)]
-        call = server.collections.GetRecords(c.GetRecordsRequest(collection=NOTES, ids=ids, include_content=True))
-        await server.collections.CountRecords(c.CountRecordsRequest(collection=NOTES))  # the call before it has come
+        call = server.calls.GetRecords(r.GetRecordsRequest(collection=NOTES, ids=ids, include_content=True))
+        await server.calls.CountRecords(r.CountRecordsRequest(collection=NOTES))  # the call before it has come
         stopping = asyncio.create_task(server.app.__aexit__(None, None, None))
         assert len((await call).records) == 55
         await stopping

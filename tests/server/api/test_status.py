@@ -48,7 +48,7 @@ async def test_an_unexpected_error_shows_a_log_id_and_nothing_else(data_dir, mon
     monkeypatch.setattr(Batcher, "embed", broken)
     async with open_server(data_dir) as server:
         with caplog.at_level(logging.ERROR, "frostline"):
-            error = await refused(server.encoders.Embed(embed_request("x")))
+            error = await refused(server.calls.Embed(embed_request("x")))
     assert error.code() == grpc.StatusCode.INTERNAL
     assert detail(error).reason == "INTERNAL"
     assert "secret" not in str(error.details()) + str(error.trailing_metadata())
@@ -64,51 +64,51 @@ async def test_an_unexpected_error_in_a_stream_is_told_likewise(data_dir, monkey
 
     monkeypatch.setattr(Batcher, "embed", broken)
     async with open_server(data_dir) as server:
-        _, error = await until_error(server.encoders.EmbedStream(iter([embed_request("x")])))
+        _, error = await until_error(server.calls.EmbedStream(iter([embed_request("x")])))
     assert error.code() == grpc.StatusCode.INTERNAL
     assert "secret" not in error.details()
     assert detail(error).log_id
 
 
 async def test_a_message_that_cannot_travel_in_a_trailer_still_arrives_as_an_error(server):
-    error = await refused(server.encoders.GetEncoder(e.GetEncoderRequest(name="encoders/" + "ü😀" * 50_000)))
+    error = await refused(server.calls.GetEncoder(e.GetEncoderRequest(name="encoders/" + "ü😀" * 50_000)))
     assert error.code() == grpc.StatusCode.NOT_FOUND
     assert detail(error).reason == "NOT_FOUND"
 
 
 async def test_a_request_above_the_limit_names_the_limit_and_its_setting(data_dir):
     async with open_server(data_dir, max_message_bytes=MIB) as server:
-        error = await refused(server.encoders.Embed(embed_request("x" * (MIB + MIB // 2))))
+        error = await refused(server.calls.Embed(embed_request("x" * (MIB + MIB // 2))))
         assert (error.code(), detail(error).reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
         assert str(MIB) in error.details()
         assert "max_message_bytes" in error.details()
         assert not detail(error).HasField("retry_after")
-        stream = server.encoders.EmbedStream(iter([embed_request("fine"), embed_request("x" * (MIB + 1))]))
+        stream = server.calls.EmbedStream(iter([embed_request("fine"), embed_request("x" * (MIB + 1))]))
         answers, streamed = await until_error(stream)
         assert len(answers) == 1
         assert detail(streamed).reason == "MESSAGE_TOO_LARGE"
-        far_above = await refused(server.encoders.Embed(embed_request("x" * (3 * MIB))))
+        far_above = await refused(server.calls.Embed(embed_request("x" * (3 * MIB))))
         assert far_above.code() == grpc.StatusCode.RESOURCE_EXHAUSTED  # by gRPC itself
-        await server.encoders.Embed(embed_request("x" * (MIB - 100)))
+        await server.calls.Embed(embed_request("x" * (MIB - 100)))
 
 
 async def test_an_answer_above_the_limit_names_the_limit_and_its_setting(data_dir):
     async with open_server(data_dir, max_message_bytes=MIB) as server:
-        error = await refused(server.encoders.Embed(embed_request(*["cat"] * 10_000)))
+        error = await refused(server.calls.Embed(embed_request(*["cat"] * 10_000)))
         assert detail(error).reason == "MESSAGE_TOO_LARGE"
         assert "max_message_bytes" in error.details()
 
 
 async def test_overload_reaches_the_caller_with_a_hint_while_streams_wait(data_dir):
     async with open_server(data_dir, max_waiting_inputs=1) as server:
-        calls = [server.encoders.Embed(embed_request(*["the red cat"] * 64)) for _ in range(30)]
+        calls = [server.calls.Embed(embed_request(*["the red cat"] * 64)) for _ in range(30)]
         results = await asyncio.gather(*calls, return_exceptions=True)
         refusals = [each for each in results if isinstance(each, grpc.aio.AioRpcError)]
         assert refusals
         for error in refusals:
             assert (error.code(), detail(error).reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
             assert detail(error).retry_after.ToTimedelta().total_seconds() > 0
-        stream = server.encoders.EmbedStream(embed_request(*["the red cat"] * 64) for _ in range(30))
+        stream = server.calls.EmbedStream(embed_request(*["the red cat"] * 64) for _ in range(30))
         assert len([answer async for answer in stream]) == 30
 
 

@@ -1,5 +1,6 @@
 """Too many open files: for the operator to mend, and no damage."""
 
+import contextlib
 import os
 import resource
 import threading
@@ -7,10 +8,10 @@ import threading
 import pytest
 
 from collecting import config, record
-from frostline.server.collections import catalogue as catalogue_module
 from frostline.server.collections import database
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
+from frostline.server.collections.operations import Write
 from frostline.server.errors import Overloaded
 
 
@@ -23,7 +24,7 @@ def catalogue(tmp_path):
 
 def filled(catalogue, name):
     collection = catalogue.create(config(name))
-    collection.upsert([record("0"), record("1"), record("2")]).result(10)
+    collection.upsert([Write(record(name)) for name in "012"]).result(10)
     return collection
 
 
@@ -46,29 +47,34 @@ def open_files():
 def test_too_many_open_files_are_no_damage(catalogue, open_files, more):
     notes = filled(catalogue, "notes")
     open_files(more)
-    with pytest.raises(Overloaded, match="ulimit -n"):
-        notes.get(["0"])
+    with contextlib.ExitStack() as held, pytest.raises(Overloaded, match="ulimit -n"):
+        while True:
+            held.enter_context(notes._readers.connection())
     with pytest.raises(Overloaded, match="ulimit -n"):
         catalogue.create(config("more"))
+    with pytest.raises(Overloaded, match="ulimit -n"):
+        catalogue.set_alias("current", "notes")
+    with pytest.raises(Overloaded, match="ulimit -n"):
+        catalogue.create_snapshot("notes")
     open_files(100)
+    assert catalogue.aliases() == {}
+    assert catalogue.snapshots() == []
     assert list(notes.get(["0"])) == ["0"]
     assert catalogue.create(config("more")).count() == 0
 
 
-def test_a_start_with_too_few_files_says_so_instead_of_leaving_collections_out(tmp_path, monkeypatch):
-    def starved(path, **options):
-        if path.name == "notes":
+def test_a_start_with_too_few_files_says_so_instead_of_leaving_collections_out(tmp_path):
+    def starved(folder, name):
+        if name == "notes":
             raise Overloaded("raise the limit (ulimit -n)", 1)
-        return Collection(path, **options)
+        return Collection(folder, name)
 
     catalogue = Catalogue(tmp_path)
     filled(catalogue, "earlier")
     filled(catalogue, "notes")
     catalogue.close()
-    with monkeypatch.context() as patch:
-        patch.setattr(catalogue_module, "Collection", starved)
-        with pytest.raises(Overloaded, match="ulimit"):
-            Catalogue(tmp_path)
+    with pytest.raises(Overloaded, match="ulimit"):
+        Catalogue(tmp_path, open_collection=starved)
     assert "writer-earlier" not in [each.name for each in threading.enumerate()]
     again = Catalogue(tmp_path)
     assert again.get("notes").count() == 3

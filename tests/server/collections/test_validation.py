@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from collecting import config
+from collecting import config, vector_field
 from frostline.server.collections import validation
 from frostline.server.collections.config import Metric
+from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.errors import InvalidInput
 
 
@@ -27,6 +28,64 @@ def test_refuses_names_that_could_leave_the_folder_or_be_mistaken(name):
 def test_refuses_dimensions_out_of_range(dimensions):
     with pytest.raises(InvalidInput, match=f"dimensions {dimensions} is out of range"):
         validation.check_config(config(dimensions=dimensions))
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "a" * 64, "ä", "a.b", "x" * 100_000])
+def test_refuses_names_of_vectors(name):
+    with pytest.raises(InvalidInput, match="vector name") as refused:
+        validation.check_config(config(vectors=(vector_field("fine"), vector_field(name))))
+    assert len(str(refused.value)) < 500
+
+
+def test_refuses_two_vectors_of_a_name():
+    with pytest.raises(InvalidInput, match="'a' is named 2 times"):
+        validation.check_config(config(vectors=(vector_field("a"), vector_field("b"), vector_field("a"))))
+
+
+def test_takes_up_to_16_vectors():
+    vectors = tuple(vector_field(f"v{number}") for number in range(17))
+    validation.check_config(config(vectors=vectors[:16]))
+    with pytest.raises(InvalidInput, match="17 vectors are named; take 1 to 16"):
+        validation.check_config(config().model_copy(update={"vectors": vectors}))
+
+
+@pytest.mark.parametrize("min_recall", [0, -1, 1.01, float("nan")])
+def test_refuses_a_recall_that_cannot_be(min_recall):
+    with pytest.raises(InvalidInput, match=r"min_recall .* is out of range"):
+        validation.check_config(config().model_copy(update={"min_recall": min_recall}))
+
+
+def test_refuses_a_field_declared_twice():
+    fields = tuple(IndexedField(path="a", kind=kind) for kind in (FieldKind.KEYWORD, FieldKind.INTEGER))
+    with pytest.raises(InvalidInput, match="'a' is declared twice"):
+        validation.check_config(config(fields=fields))
+
+
+def test_changes_a_configuration():
+    changed = validation.changed_config(config(), {"description": "new", "min_recall": 0.9, "id": "other"})
+    assert (changed.description, changed.min_recall, changed.id) == ("new", 0.9, "other")
+    prompted = config().vectors[0].model_copy(update={"query_prompt": "query: "})
+    assert validation.changed_config(config(), {"vectors": (prompted,)}).vectors[0].query_prompt == "query: "
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"min_recall": 2}, "min_recall cannot be changed to '2'"),
+        ({"id": "A"}, "collection name 'A'"),
+        ({"colour": "red"}, "colour cannot be changed to 'red'"),
+        ({"description": "x" * 10, "index": "x" * 100_000}, "index cannot be changed"),
+        ({"vectors": (vector_field("other"),)}, "names, spaces and metrics"),
+        ({"vectors": (vector_field("default", 5),)}, "names, spaces and metrics"),
+        ({"vectors": (vector_field("default", metric=Metric.COSINE),)}, "names, spaces and metrics"),
+        ({"vectors": (vector_field("default"), vector_field("more"))}, "names, spaces and metrics"),
+        ({"vectors": ()}, "vectors cannot be changed"),
+    ],
+)
+def test_refuses_changes_that_what_is_stored_contradicts(changes, says):
+    with pytest.raises(InvalidInput, match=says) as refused:
+        validation.changed_config(config(), changes)
+    assert len(str(refused.value)) < 500
 
 
 @pytest.mark.parametrize("record_id", ["a", "a" * 512, "ä" * 256, "with\0zero", "/../", " "])
@@ -55,7 +114,7 @@ def test_refuses_long_request_ids():
 @pytest.mark.parametrize(
     ("vector", "says"),
     [
-        ([1, 2, 3], r"shape \(3,\).*4 dimensions"),
+        ([1, 2, 3], r"shape \(3,\), vector 'title' of collection 'notes' has 4 dimensions"),
         ([[1, 2, 3, 4]], r"shape \(1, 4\).*4 dimensions"),
         ([1, np.nan, 3, 4], "nan at position 1"),
         ([1, 2, 3, -np.inf], "-inf at position 3"),
@@ -66,16 +125,18 @@ def test_refuses_long_request_ids():
 @pytest.mark.parametrize("metric", list(Metric))
 def test_refuses_vectors_that_cannot_be_compared(vector, says, metric):
     with pytest.raises(InvalidInput, match=says):
-        validation.check_vector(np.array(vector, np.float32), config(metric=metric))
+        validation.check_vector(np.array(vector, np.float32), vector_field("title", metric=metric), "notes")
 
 
 def test_refuses_zero_vectors_where_they_have_no_direction():
     zero = np.zeros(4, np.float32)
-    validation.check_vector(zero, config(metric=Metric.DOT))
-    validation.check_vector(zero, config(metric=Metric.EUCLIDEAN))
-    validation.check_vector(np.array([1e-40, 0, 0, 0], np.float32), config(metric=Metric.COSINE))
+    validation.check_vector(zero, vector_field("title", metric=Metric.DOT), "notes")
+    validation.check_vector(zero, vector_field("title", metric=Metric.EUCLIDEAN), "notes")
+    validation.check_vector(
+        np.array([1e-40, 0, 0, 0], np.float32), vector_field("title", metric=Metric.COSINE), "notes"
+    )
     with pytest.raises(InvalidInput, match="all zeros"):
-        validation.check_vector(zero, config(metric=Metric.COSINE))
+        validation.check_vector(zero, vector_field("title", metric=Metric.COSINE), "notes")
 
 
 @pytest.mark.parametrize(
@@ -130,3 +191,12 @@ def test_refuses_payloads_above_the_limit_before_reading_them():
     validation.check_payload(json.dumps({"a": "x" * 1_048_567}).encode())
     with pytest.raises(InvalidInput, match="payload has 1048577 bytes; at most 1048576"):
         validation.check_payload(b"x" * 1_048_577)
+
+
+def test_counts_the_fields_of_a_payload():
+    def nested(count):
+        return {"a": [{str(number): number for number in range(count - 2)}], "b": list(range(20_000))}
+
+    validation.check_payload(json.dumps(nested(10_000)).encode())
+    with pytest.raises(InvalidInput, match="more than 10000 fields"):
+        validation.check_payload(json.dumps(nested(10_001)).encode())

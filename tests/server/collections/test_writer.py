@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from frostline.server.collections.operations import Delete, Written
+from frostline.server.collections.operations import Delete, Upsert, Written
 from frostline.server.collections.writer import Writer
 from frostline.server.errors import InvalidInput, ShuttingDown, StorageFull
 
@@ -13,10 +13,11 @@ class Store:
     def __init__(self):
         self.events, self.gate, self.fails = [], threading.Event(), {}
         self.sequence = 0
+        self.untidy = 0
 
     def apply(self, operations):
         self.gate.wait(10)
-        self.events.append(("apply", [each.ids[0] for each in operations]))
+        self.events.append(("apply", [_name(each) for each in operations]))
         self._fail("apply")
         return [self._outcome(each) for each in operations]
 
@@ -26,9 +27,14 @@ class Store:
 
     def tidy(self):
         self.events.append(("tidy",))
+        self.untidy -= 1
+        return self.untidy > 0
+
+    def make_room(self):
+        self.events.append(("make room",))
 
     def _outcome(self, operation):
-        if operation.ids[0] == "bad":
+        if _name(operation) == "bad":
             return InvalidInput("bad")
         self.sequence += 1
         return Written(1, self.sequence)
@@ -36,6 +42,10 @@ class Store:
     def _fail(self, step):
         if step in self.fails:
             raise self.fails.pop(step)
+
+
+def _name(operation):
+    return operation.ids[0] if isinstance(operation, Delete) else operation.request_id
 
 
 @pytest.fixture
@@ -83,15 +93,39 @@ def test_an_operation_that_fails_fails_alone(store, writer):
         bad.result(10)
 
 
+def test_tidies_on_while_nobody_waits(store, writer):
+    store.untidy = 3
+    (future,) = submit(writer, "a")
+    store.gate.set()
+    future.result(10)
+    writer.close()
+    assert [event[0] for event in store.events] == ["apply", "commit", "tidy", "tidy", "tidy"]
+
+
+@pytest.mark.parametrize("step", ["apply", "commit"])
+def test_on_a_full_disk_deletions_are_written_alone_in_the_room_kept_for_them(store, writer, step):
+    (first,) = submit(writer, "first")
+    while not first.running():
+        pass
+    upsert, deletion = writer.submit(Upsert((), "upsert")), writer.submit(Delete(("deletion",)))
+    first.add_done_callback(lambda _: store.fails.update({step: StorageFull("no room")}))
+    store.gate.set()
+    with pytest.raises(StorageFull):
+        upsert.result(10)
+    assert deletion.result(10).count == 1
+    happened = [event for event in store.events if event[0] != "tidy"]
+    assert happened[2:] == [("apply", ["upsert", "deletion"]), ("make room",), ("apply", ["deletion"]), ("commit",)]
+
+
 @pytest.mark.parametrize("step", ["apply", "commit"])
 def test_a_group_that_cannot_be_written_fails_as_a_whole_and_the_next_is_written(store, writer, step):
-    store.fails[step] = StorageFull("no room")
+    store.fails[step] = RuntimeError("broken")
     (first,) = submit(writer, "a")
     while not first.running():
         pass
     later = submit(writer, "b", "c")
     store.gate.set()
-    with pytest.raises(StorageFull):
+    with pytest.raises(RuntimeError):
         first.result(10)
     assert [future.result(10).count for future in later] == [1, 1]
 

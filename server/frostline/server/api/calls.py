@@ -51,6 +51,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._max_message_bytes = max_message_bytes
         self._request_bytes = request_bytes
         self._under_way = 0
+        self._wrapped: dict[str, Any] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -68,24 +69,45 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(_OURS):
             return handler
+        if method not in self._wrapped:
+            self._wrapped[method] = self._wrap(handler, method)
+        return self._wrapped[method]
+
+    def _wrap(self, handler: Any, method: str) -> Any:  # noqa: ANN401 - as above
+        kinds = handler.request_deserializer, handler.response_serializer
         if handler.request_streaming:
-            return grpc.stream_stream_rpc_method_handler(
-                self._stream(handler.stream_stream, method), handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
-        )
+            return grpc.stream_stream_rpc_method_handler(self._stream(handler.stream_stream, method), *kinds)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._answers(handler.unary_stream, method), *kinds)
+        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary, method), *kinds)
 
     def _unary(self, behavior: Callable[[Any, Context], Awaitable[Message]], method: str) -> Callable[..., Any]:
         async def call(request: Message, context: Context) -> Message:
-            self._begin(context)
+            taken = 0
+            self._begin(context, lambda: self._request_bytes.free(taken))
             try:
                 size = self._check(request, "request")
                 self._request_bytes.take(size)
-                _when_done(context, lambda: self._request_bytes.free(size))
+                taken = size
                 answer = await behavior(request, context)
                 self._check(answer, "answer")
                 return answer
+            except Exception as error:
+                await _abort(context, error, method)
+
+        return call
+
+    def _answers(self, behavior: Callable[[Any, Context], AsyncIterator[Message]], method: str) -> Callable[..., Any]:
+        async def call(request: Message, context: Context) -> AsyncIterator[Message]:
+            taken = 0
+            self._begin(context, lambda: self._request_bytes.free(taken))
+            try:
+                size = self._check(request, "request")
+                self._request_bytes.take(size)
+                taken = size
+                async for answer in behavior(request, context):
+                    self._check(answer, "answer")
+                    yield answer
             except Exception as error:
                 await _abort(context, error, method)
 
@@ -95,9 +117,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self, behavior: Callable[[Requests, Context], AsyncIterator[Message]], method: str
     ) -> Callable[..., Any]:
         async def call(requests: Requests, context: Context) -> AsyncIterator[Message]:
-            self._begin(context)
             in_work: deque[int] = deque()
-            _when_done(context, lambda: self._request_bytes.free(sum(in_work)))
+            self._begin(context, lambda: self._request_bytes.free(sum(in_work)))
             try:
                 async for answer in behavior(self._admitted(requests, in_work, method), context):
                     if in_work:
@@ -126,22 +147,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             )
         return size
 
-    def _begin(self, context: Context) -> None:
+    def _begin(self, context: Context, free: Callable[[], None]) -> None:
+        """Counts a call until its answer has been sent, and frees then what it took."""
         self._under_way += 1
         self._idle.clear()
-        _when_done(context, self._end)
 
-    def _end(self) -> None:
-        self._under_way -= 1
-        if not self._under_way:
-            self._idle.set()
+        def end(_: object) -> None:
+            free()
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
 
-
-def _when_done(context: Context, callback: Callable[[], None]) -> None:
-    def call(_: object) -> None:
-        callback()
-
-    cast(Any, context).add_done_callback(call)  # the stubs want a class of their own
+        cast(Any, context).add_done_callback(end)  # the stubs want a class of their own
 
 
 async def _abort(context: Context, error: Exception, method: str) -> Never:

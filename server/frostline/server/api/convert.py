@@ -93,12 +93,12 @@ def at_most(count: int, limit: int, what: str) -> None:
 
 def truncate(number: int) -> Truncate:
     """Reads which side of a text is cut away."""
-    return _known(_TRUNCATES, number, "truncate")
+    return known(_TRUNCATES, number, "truncate")
 
 
 def metric(number: int) -> Metric:
     """Reads how close two vectors are."""
-    return _known(_METRICS, number, "metric")
+    return known(_METRICS, number, "metric")
 
 
 def metric_number(value: Metric) -> pb.Metric.ValueType:
@@ -142,7 +142,7 @@ def space(message: pb.EmbeddingSpace) -> EmbeddingSpace:
     return EmbeddingSpace(
         fingerprint=message.fingerprint,
         layer=message.layer,
-        pooling=_known(_POOLINGS, message.pooling, "pooling"),
+        pooling=known(_POOLINGS, message.pooling, "pooling"),
         dimensions=message.dimensions,
         normalize=message.normalize,
     )
@@ -211,7 +211,12 @@ def matrix(message: pb.Tensor, rows: int | None, expected: EmbeddingSpace, where
         raise InvalidInput(f"vectors cannot be read: {error}") from error
 
 
-def _known(table: Mapping[int, T], number: int, what: str) -> T:
+def known(table: Mapping[int, T], number: int, what: str) -> T:
+    """Reads an enum's number.
+
+    Raises:
+        InvalidInput: it is not in the table.
+    """
     if number not in table:
         raise InvalidInput(f"{what} {number} is unknown to this server; it may be older than the client")
     return table[number]

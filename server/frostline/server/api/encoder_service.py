@@ -102,7 +102,8 @@ class EncoderService(EncoderServiceServicer):
         self._admit(context)
         name = convert.resource_id(request.name, "encoders")
         async with self._encoders_in_use:
-            users = [each.config.id for each in self._catalogue.list() if each.config.encoder == name]
+            configs = [each.config for each in self._catalogue.list()]
+            users = [each.id for each in configs if any(field.encoder == name for field in each.vectors)]
             if users:
                 raise InUse(f"encoder {name!r} is used by collection {users[0]!r}; delete its collections first")
             await asyncio.to_thread(self._registry.delete, name)

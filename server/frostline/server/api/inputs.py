@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.batching.batcher import Batcher
-from frostline.server.collections.collection import Collection
-from frostline.server.collections.config import CollectionConfig
+from frostline.server.encoders.bundle import Manifest
 from frostline.server.encoders.encoder import Content, Encoder, Truncate
-from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import FrostlineError, InvalidInput, SpaceMismatch
+from frostline.server.errors import FrostlineError, InvalidInput
 from frostline.v1.embedding_pb2 import Timings
 
 Source = str | bytes | NDArray[np.float32] | FrostlineError
@@ -54,7 +53,7 @@ class Waiting:
 
 async def embed(
     batcher: Batcher,
-    encoder: Encoder | None,
+    encoder: Encoder,
     sources: Sequence[Source],
     space: EmbeddingSpace,
     *,
@@ -66,7 +65,7 @@ async def embed(
 
     Args:
         batcher: runs the encoder.
-        encoder: makes vectors of this space; None where it holds plain vectors.
+        encoder: makes vectors of this space.
         sources: n of them.
         space: where the vectors will live.
         prefix: the prompt put before each text.
@@ -82,73 +81,15 @@ async def embed(
             given[index] = source
         elif isinstance(source, FrostlineError):
             made.errors[index] = source
-        elif error := _refusal(encoder, source):
+        elif error := wrong_kind(encoder.manifest, source):
             made.errors[index] = error
         else:
             contents[index] = source
     if given:
         await asyncio.to_thread(_take, given, made, space)
-    if encoder and contents:
+    if contents:
         await _run(batcher, encoder, contents, made, space, prefix, truncate, waiting)
     return made
-
-
-class CollectionInputs:
-    """Makes what collections store and are searched for.
-
-    Args:
-        registry: the encoders.
-        batcher: runs them.
-    """
-
-    def __init__(self, registry: Registry, batcher: Batcher) -> None:
-        self._registry = registry
-        self._batcher = batcher
-
-    async def embed(self, collection: Collection, sources: Sequence[Source], prefix: str, waiting: Waiting) -> Vectors:
-        """Makes vectors of a collection's space.
-
-        Args:
-            collection: what they are for.
-            sources: n of them; vectors of the collection's dimensions.
-            prefix: the prompt put before each text.
-            waiting: how long the caller waits.
-
-        Returns:
-            Vectors the collection takes; the others have errors.
-
-        Raises:
-            SpaceMismatch: there are only contents, and the encoder has changed since the collection was made; beside
-                vectors, contents fail alone.
-            NotFound: the same, and the encoder is gone.
-        """
-        config = collection.config
-        needed = config.encoder and any(isinstance(source, str | bytes) for source in sources)
-        try:
-            encoder = self._encoder(config) if needed else None
-        except FrostlineError as error:
-            if not any(isinstance(source, np.ndarray) for source in sources):
-                raise
-            encoder, sources = None, [error if isinstance(each, str | bytes) else each for each in sources]
-        made = await embed(self._batcher, encoder, sources, config.space, prefix=prefix, waiting=waiting)
-        await asyncio.to_thread(_check, made, collection)
-        return made
-
-    def _encoder(self, config: CollectionConfig) -> Encoder:
-        encoder = self._registry.get(config.encoder)
-        if encoder.fingerprint != config.space.fingerprint:
-            raise SpaceMismatch(
-                f"collection {config.id!r} holds vectors of encoder {config.encoder!r} with fingerprint "
-                f"{config.space.fingerprint[:12]}; that encoder now has {encoder.fingerprint[:12]}; "
-                "add the earlier encoder again, or send vectors, or make a new collection"
-            )
-        return encoder
-
-
-def _check(made: Vectors, collection: Collection) -> None:
-    for index, row in enumerate(made.rows):
-        if index not in made.errors and (error := collection.check_vector(row)):
-            made.errors[index] = error
 
 
 def _take(given: dict[int, NDArray[np.float32]], made: Vectors, space: EmbeddingSpace) -> None:
@@ -162,14 +103,17 @@ def _take(given: dict[int, NDArray[np.float32]], made: Vectors, space: Embedding
         )
 
 
-def _refusal(encoder: Encoder | None, content: Content) -> InvalidInput | None:
-    kind = "text" if isinstance(content, str) else "image"
-    if encoder is None:
-        return InvalidInput(f"the collection holds plain vectors and no encoder; send a vector instead of the {kind}")
-    if kind != encoder.manifest.modality:
-        wanted = encoder.manifest.modality
-        return InvalidInput(f"encoder {encoder.manifest.name!r} takes {wanted} inputs; this one is of kind {kind}")
-    return None
+def wrong_kind(manifest: Manifest, content: Content) -> InvalidInput | None:
+    """Says that an encoder takes inputs of another kind, where it does."""
+    kind = kind_of(content)
+    if kind == manifest.modality:
+        return None
+    return InvalidInput(f"encoder {manifest.name!r} takes {manifest.modality} inputs; this one is of kind {kind}")
+
+
+def kind_of(content: Content) -> Literal["text", "image"]:
+    """Which kind of input a content is."""
+    return "text" if isinstance(content, str) else "image"
 
 
 async def _run(

@@ -1,12 +1,9 @@
-"""Encoders, collections and records as messages."""
+"""Encoders as messages."""
 
-from frostline.server.api.convert import metric_number, space_message
-from frostline.server.collections.collection import Collection
+from frostline.server.api.convert import space_message
 from frostline.server.encoders.encoder import Encoder
 from frostline.server.encoders.verification import Check
-from frostline.v1 import collection_service_pb2 as collection_pb
 from frostline.v1 import encoder_service_pb2 as encoder_pb
-from frostline.v1.embedding_pb2 import Prompt
 
 _MODALITIES = {"text": encoder_pb.MODALITY_TEXT, "image": encoder_pb.MODALITY_IMAGE}
 
@@ -37,26 +34,3 @@ def encoder_message(encoder: Encoder, size_bytes: int) -> encoder_pb.Encoder:
 def check_message(check: Check) -> encoder_pb.Check:
     """Says what a check of an encoder found."""
     return encoder_pb.Check(name=check.name, passed=check.passed, detail=check.detail)
-
-
-def collection_message(collection: Collection) -> collection_pb.Collection:
-    """Describes a collection. Blocks: it asks the disk."""
-    config = collection.config
-    message = collection_pb.Collection(
-        name=f"collections/{config.id}",
-        description=config.description,
-        encoder=f"encoders/{config.encoder}" if config.encoder else "",
-        layer=config.space.layer,
-        dimensions=config.space.dimensions,
-        normalize=config.space.normalize,
-        metric=metric_number(config.metric),
-        document_prompt=Prompt(literal=config.document_prompt),
-        query_prompt=Prompt(literal=config.query_prompt),
-        keep_content=config.keep_content,
-        space=space_message(config.space),
-        record_count=collection.count(),
-        sequence=collection.sequence,
-        size_bytes=collection.size_bytes(),
-    )
-    message.create_time.FromDatetime(config.create_time)
-    return message

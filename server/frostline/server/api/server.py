@@ -11,12 +11,17 @@ from grpc_reflection.v1alpha import reflection
 
 from frostline.server.api.additions import Additions
 from frostline.server.api.calls import CallInterceptor
+from frostline.server.api.collection_requests import CollectionRequests
 from frostline.server.api.collection_service import CollectionService
+from frostline.server.api.content_vectors import ContentVectors
 from frostline.server.api.encoder_service import EncoderService
-from frostline.server.api.inputs import CollectionInputs
-from frostline.server.api.records import RecordWriter
+from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
+from frostline.server.api.search_lane import SearchLane
+from frostline.server.api.search_service import SearchService
 from frostline.server.api.searches import Searches
+from frostline.server.api.snapshot_service import SnapshotService
+from frostline.server.api.upserts import RecordWriter
 from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.encoders.registry import Registry
@@ -25,8 +30,17 @@ from frostline.server.security.administrators import Administrators
 from frostline.server.security.certificates import Certificate
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
+from frostline.v1.record_service_pb2_grpc import add_RecordServiceServicer_to_server
+from frostline.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
+from frostline.v1.snapshot_service_pb2_grpc import add_SnapshotServiceServicer_to_server
 
-SERVICES = ("frostline.v1.EncoderService", "frostline.v1.CollectionService")
+SERVICES = (
+    "frostline.v1.EncoderService",
+    "frostline.v1.CollectionService",
+    "frostline.v1.RecordService",
+    "frostline.v1.SearchService",
+    "frostline.v1.SnapshotService",
+)
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -64,6 +78,7 @@ class GrpcServer:
         self._calls = CallInterceptor(max_message_bytes, RequestBytes(max_request_bytes))
         self._closing = asyncio.Event()
         self._health = health.HealthServicer()
+        self._lane = SearchLane()
         # Messages up to twice the limit are still read, so that the answer can say which setting they are above.
         self._server = grpc.aio.server(
             interceptors=(self._calls,),
@@ -120,24 +135,28 @@ class GrpcServer:
         idle.cancel()
         await self._server.stop(None)  # health watches and the like never end by themselves
         await stopping
+        await asyncio.to_thread(self._lane.close)
 
     def _add_services(self, rooms: Rooms) -> None:
         encoders_in_use = asyncio.Lock()
-        inputs = CollectionInputs(rooms.registry, rooms.batcher)
+        catalogue, contents = rooms.catalogue, ContentVectors(rooms.registry, rooms.batcher)
         encoder_service = EncoderService(
             rooms.registry,
-            rooms.catalogue,
+            catalogue,
             rooms.batcher,
             rooms.additions,
             rooms.administrators,
             encoders_in_use,
             self._closing,
         )
-        collection_service = CollectionService(
-            rooms.registry, rooms.catalogue, RecordWriter(inputs), Searches(inputs), encoders_in_use, self._closing
-        )
+        collection_service = CollectionService(catalogue, CollectionRequests(rooms.registry), encoders_in_use)
         add_EncoderServiceServicer_to_server(encoder_service, self._server)
         add_CollectionServiceServicer_to_server(collection_service, self._server)
+        add_RecordServiceServicer_to_server(
+            RecordService(catalogue, RecordWriter(contents), self._closing), self._server
+        )
+        add_SearchServiceServicer_to_server(SearchService(catalogue, Searches(contents, self._lane)), self._server)
+        add_SnapshotServiceServicer_to_server(SnapshotService(catalogue, encoders_in_use), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

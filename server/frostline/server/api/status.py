@@ -27,6 +27,7 @@ CODES: dict[type[errors.FrostlineError], StatusCode] = {
     errors.InvalidInput: StatusCode.INVALID_ARGUMENT,
     errors.NotFound: StatusCode.NOT_FOUND,
     errors.AlreadyExists: StatusCode.ALREADY_EXISTS,
+    errors.Conflict: StatusCode.ABORTED,
     errors.SpaceMismatch: StatusCode.FAILED_PRECONDITION,
     errors.InUse: StatusCode.FAILED_PRECONDITION,
     errors.PermissionDenied: StatusCode.PERMISSION_DENIED,

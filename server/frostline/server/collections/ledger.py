@@ -1,111 +1,102 @@
-"""The writing side of a collection: operations become rows, rows become a vector index, both at one commit.
+"""The writing side of a collection: operations become rows, and what is derived from rows follows at the same commit.
 
-The index of the next commit is ready before COMMIT, so nothing can fail after it; and it is kept beside the index of
-the last commit, so that a reader finds the one that belongs to the commit its transaction sees.
+What follows is ready before COMMIT, so nothing can fail after it.
 """
 
 import logging
+import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import ValidationError
-
-from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections import validation
+from frostline.server.collections.commit import Commit, Follower
+from frostline.server.collections.config import CollectionConfig, Durability
 from frostline.server.collections.database import WRITER_PRAGMAS, connect, explained
-from frostline.server.collections.operations import Configure, Delete, Operation, Upsert, Written
-from frostline.server.collections.records import Record, Rows
-from frostline.server.collections.vector_index import VectorIndex
-from frostline.server.errors import DataDamaged, InvalidInput
+from frostline.server.collections.edits import Edit, Effect
+from frostline.server.collections.meta import read_meta
+from frostline.server.collections.operations import (
+    Configure,
+    Delete,
+    DeleteRows,
+    Forget,
+    Operation,
+    Patch,
+    Upsert,
+    Written,
+)
+from frostline.server.collections.requests import Request, Requests
+from frostline.server.collections.reserve import FILE_NAME as RESERVE_NAME
+from frostline.server.collections.reserve import RESERVE_BYTES, Reserve
+from frostline.server.collections.row_changes import RowChanges
+from frostline.server.errors import StorageFull
 
-KEPT_REQUESTS = 100_000
-"""A repeated request is recognised if no more writes than this came in between."""
 WAL_BYTES = 64 << 20
 """SQLite begins its log anew when nobody reads in it; above this size the writer waits for that moment."""
+VACUUM_PAGES = 512
+"""Pages given back to the disk at once: 4 MB, a few milliseconds."""
+FREE_PAGES = 1024
+"""So many free pages are kept for records to come, and up to a quarter of the file."""
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A collection as of one commit.
-
-    Attributes:
-        sequence: the commit's number.
-        config: the configuration.
-        index: the vectors.
-    """
-
-    sequence: int
-    config: CollectionConfig
-    index: VectorIndex
-
-
-@dataclass(slots=True)
-class _Changes:
-    """What a transaction has done so far, beyond rows."""
-
-    sequence: int
-    config: CollectionConfig
-    ids: list[int] = field(default_factory=list[int])
-    vectors: list[NDArray[np.float32]] = field(default_factory=list[NDArray[np.float32]])
-    removed: list[int] = field(default_factory=list[int])
-
-
 class Ledger:
-    """Writes a collection. Satisfies `writer.Store`; `state` and `state_at` may be asked from any thread.
+    """Writes a collection. Satisfies `writer.Store`.
 
     Args:
         path: the collection's file.
+        follower: is told of every commit; must hold what the file holds now.
 
     Raises:
-        DataDamaged: the file cannot be read. Single damaged rows are logged and left out.
+        DataDamaged: the file cannot be read.
+        StorageFull: the disk has no room even for reading.
+        Overloaded: no more files may be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, follower: Follower) -> None:
         self._path = path
+        self._follower = follower
+        self._reserve = Reserve(path.with_name(RESERVE_NAME))
+        self._log_path = path.with_name(f"{path.name}-wal")
         self._connection = connect(path)
         try:
             for pragma in WRITER_PRAGMAS:
                 self._connection.execute(pragma)
-            self._state = _load(self._connection)
-            self._rows = Rows(self._connection, self._state.index.dimensions)
-            self._next_internal_id = self._rows.last_internal_id() + 1
-        except sqlite3.Error as error:
+            meta = read_meta(self._connection, path)
+            self._config, self._sequence, self._last_internal_id = meta.config, meta.sequence, meta.last_internal_id
+            self._sync()
+        except Exception as error:
             self._connection.close()
-            raise explained(error, path) from error
-        except ValidationError as error:
-            self._connection.close()
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "all of it"
-            raise DataDamaged(
-                f"{path} holds no configuration ({field}: {first['msg']}); restore the file from a backup"
-            ) from error
-        self._following = self._state
-        self._states = {self._state.sequence: self._state}
+            raise self._explained(error) from error
+        self._requests = Requests(self._connection)
+        self._commit: Commit | None = None
+        self._cramped = False
+        self._reserve.make()
 
     @property
-    def state(self) -> State:
-        """The collection as of the last commit."""
-        return self._state
+    def config(self) -> CollectionConfig:
+        """The configuration as of the last commit."""
+        return self._config
 
-    def state_at(self, sequence: int) -> State | None:
-        """The collection as of a commit; None when two later ones came in between."""
-        return self._states.get(sequence)
+    @property
+    def sequence(self) -> int:
+        """The number of the last commit."""
+        return self._sequence
 
     def apply(self, operations: Sequence[Operation]) -> list[Written | Exception]:
         """Applies operations in a new transaction; see `writer.Store`."""
+        commit = Commit(self._sequence, self._config)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            changes = _Changes(self._state.sequence, self._state.config)
-            outcomes = [self._attempt(operation, changes) for operation in operations]
-            self._prepare(changes)
+            outcomes = [self._attempt(operation, commit) for operation in operations]
+            if commit.sequence > self._sequence:
+                last = commit.added[-1].internal_id if commit.added else self._last_internal_id
+                self._connection.execute("UPDATE meta SET sequence = ?, internal_id = ?", (commit.sequence, last))
+                self._follower.prepare(commit)
+                self._commit = commit
         except Exception as error:
-            self._roll_back()
-            raise self._explained(error) from error
+            raise self._failed(error) from error
         return outcomes
 
     def commit(self) -> None:
@@ -113,127 +104,138 @@ class Ledger:
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._roll_back()
-            raise self._explained(error) from error
-        self._state = self._following
+            raise self._failed(error) from error
+        if commit := self._commit:
+            self._commit = None
+            self._sequence = commit.sequence
+            if commit.added:
+                self._last_internal_id = commit.added[-1].internal_id
+                self._cramped = False
+            self._follower.publish()
+            if commit.config is not self._config:
+                self._config = commit.config
+                self._sync()
 
-    def tidy(self) -> None:
-        """Keeps SQLite's log short while searches never pause; see `writer.Store`."""
+    def tidy(self) -> bool:
+        """Keeps SQLite's log short, gives disk back and takes the reserve again; see `writer.Store`."""
         try:
-            if self._path.with_name(f"{self._path.name}-wal").stat().st_size > WAL_BYTES:
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            vacuumed = self._vacuum()
+            if self._log_too_long() or (vacuumed and not self._spare()) or not self._reserve.whole:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except (OSError, sqlite3.Error) as error:
+            _log.warning("the log of %s could not be shortened, which is tried again: %s", self._path, error)
+            return False
+        self._reserve.make()
+        return vacuumed and self._spare()
+
+    def make_room(self) -> None:
+        """Gives up the reserve, so that something can be deleted; see `writer.Store`."""
+        if self._reserve.give_up():
+            _log.warning("the disk is full; the reserve of %s is given up for what is to be deleted", self._path)
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
             _log.warning("the log of %s could not be shortened, which is tried again: %s", self._path, error)
 
     def close(self) -> None:
         """Closes the file. The last connection to it also empties SQLite's log."""
         self._connection.close()
 
-    def _attempt(self, operation: Operation, changes: _Changes) -> Written | Exception:
+    def _attempt(self, operation: Operation, commit: Commit) -> Written | Exception:
         """Applies one operation; one that fails is undone and the transaction goes on."""
         self._connection.execute("SAVEPOINT operation")
         outcome: Written | Exception
         try:
-            outcome = self._answered(operation) or self._run(operation, changes)
+            outcome = self._run(operation, commit)
         except Exception as error:
-            if not self._connection.in_transaction:  # SQLite gave up the whole transaction, as on a full disk
-                raise
-            self._connection.execute("ROLLBACK TO operation")
             outcome = self._explained(error)
+            if isinstance(outcome, StorageFull) or not self._connection.in_transaction:
+                raise  # on a full disk nothing else of the group can be written, or SQLite has given it up
+            self._connection.execute("ROLLBACK TO operation")
         self._connection.execute("RELEASE operation")
         return outcome
 
-    def _run(self, operation: Operation, changes: _Changes) -> Written:
-        sequence = changes.sequence + 1
+    def _run(self, operation: Operation, commit: Commit) -> Written:
         match operation:
-            case Upsert():
-                written = Written(len(operation.records), sequence)
-                self._upsert(operation, changes, sequence)
-            case Delete():
-                removed = self._rows.remove(operation.ids)
-                written = Written(len(removed), sequence)
-                self._remember(operation, written)
-                changes.removed += removed
             case Configure():
-                written = Written(0, sequence)
-                changes.config = self._configure(operation, changes.config)
-        changes.sequence = sequence
+                return self._configure(operation, commit)
+            case Forget():
+                RowChanges(self._connection).forget(operation.internal_ids)
+                return Written(len(operation.internal_ids), commit.sequence)
+            case _:
+                return self._requests.answer(operation) or self._edit(operation, commit)
+
+    def _edit(self, operation: Request, commit: Commit) -> Written:
+        sequence = commit.sequence + 1
+        last = commit.added[-1].internal_id if commit.added else self._last_internal_id
+        edit = Edit(self._connection, commit.config, sequence, last)
+        effect = _effect(edit, operation)
+        written = Written(effect.count, sequence, effect.errors)
+        self._requests.remember(operation, written)
+        # Only now, when nothing of it can fail any more.
+        commit.sequence = sequence
+        commit.added += effect.added
+        commit.removed += effect.removed
         return written
 
-    def _upsert(self, operation: Upsert, changes: _Changes, sequence: int) -> None:
-        records = [_without_content(each) for each in operation.records] if self._drops_content else operation.records
-        first = self._next_internal_id
-        removed = self._rows.remove(record.id for record in records)
-        self._rows.insert(first, records, sequence)
-        self._remember(operation, Written(len(records), sequence))
-        self._next_internal_id += len(records)
-        changes.ids += range(first, self._next_internal_id)
-        changes.vectors += [record.vector for record in records if record.vector is not None]
-        changes.removed += removed
-
-    @property
-    def _drops_content(self) -> bool:
-        return not self._state.config.keep_content
-
-    def _configure(self, operation: Configure, config: CollectionConfig) -> CollectionConfig:
-        asked = {"description": operation.description, "query_prompt": operation.query_prompt}
-        config = config.model_copy(update={name: value for name, value in asked.items() if value is not None})
+    def _configure(self, operation: Configure, commit: Commit) -> Written:
+        config = validation.changed_config(commit.config, operation.changes)
         self._connection.execute("UPDATE meta SET config = ?", (config.model_dump_json(),))
-        return config
+        commit.config = config
+        commit.sequence += 1
+        return Written(0, commit.sequence)
 
-    def _answered(self, operation: Operation) -> Written | None:
-        """The answer to an earlier request with the same id."""
-        if isinstance(operation, Configure) or not operation.request_id:
-            return None
-        query = "SELECT digest, count, sequence FROM requests WHERE request_id = ?"
-        row = self._connection.execute(query, (operation.request_id,)).fetchone()
-        if row is None:
-            return None
-        if row[0] != operation.digest():
-            raise InvalidInput(
-                f"request id {operation.request_id!r} was used for another request; choose a new one for each request"
-            )
-        return Written(row[1], row[2])
-
-    def _remember(self, operation: Upsert | Delete, written: Written) -> None:
-        if not operation.request_id:
-            return
-        row = (written.sequence, operation.request_id, operation.digest(), written.count)
-        self._connection.execute("INSERT INTO requests (sequence, request_id, digest, count) VALUES (?, ?, ?, ?)", row)
-        self._connection.execute("DELETE FROM requests WHERE sequence <= ?", (written.sequence - KEPT_REQUESTS,))
-
-    def _prepare(self, changes: _Changes) -> None:
-        """Makes the state of the next commit; who reads finds it once the commit is there."""
-        dimensions = self._state.index.dimensions
-        vectors = np.stack(changes.vectors) if changes.vectors else np.empty((0, dimensions), np.float32)
-        index = self._state.index.changed(np.array(changes.ids, np.int64), vectors, np.array(changes.removed, np.int64))
-        self._connection.execute("UPDATE meta SET sequence = ?", (changes.sequence,))
-        self._following = State(changes.sequence, changes.config, index)
-        self._states = {self._state.sequence: self._state, changes.sequence: self._following}
-
-    def _roll_back(self) -> None:
+    def _failed(self, error: Exception) -> Exception:
+        """What an error means, once nothing is left of the transaction."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        if self._commit:
+            self._commit = None
+            self._follower.discard()
+        explained = self._explained(error)
+        self._cramped = self._cramped or isinstance(explained, StorageFull)
+        return explained
+
+    def _sync(self) -> None:
+        """In WAL mode FULL is one sync for each COMMIT, before it returns; NORMAL is none."""
+        full = self._config.durability is Durability.FULL
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+
+    def _vacuum(self) -> bool:
+        """Gives some pages back to the disk; whether there were any to give."""
+        if not self._spare():
+            return False
+        # Each step gives back a page and has a row without columns, at which `execute` would stop.
+        self._connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+        return True
+
+    def _spare(self) -> bool:
+        """Whether the file has more free pages than it should keep: none, as long as the disk is full."""
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        if self._cramped:
+            return bool(free)
+        if free <= FREE_PAGES:
+            return False
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        return bool(free > pages // 4)
+
+    def _log_too_long(self) -> bool:
+        """Whether the log must be cut: it may soon not fit into the file any more, even with the reserve given up."""
+        log_bytes = os.stat(self._log_path).st_size
+        disk = os.statvfs(self._path)
+        return log_bytes > WAL_BYTES or 2 * log_bytes > disk.f_bavail * disk.f_frsize + RESERVE_BYTES
 
     def _explained(self, error: Exception) -> Exception:
         return explained(error, self._path) if isinstance(error, sqlite3.Error) else error
 
 
-def _without_content(record: Record) -> Record:
-    return Record(record.id, record.vector, record.payload)
-
-
-def _load(connection: sqlite3.Connection) -> State:
-    config_json, sequence = connection.execute("SELECT config, sequence FROM meta").fetchone() or ("", 0)
-    config = CollectionConfig.model_validate_json(config_json)
-    index = VectorIndex(config.space.dimensions, config.metric)
-    removed = np.empty(0, np.int64)
-    for chunk in Rows(connection, config.space.dimensions).vectors():
-        sound = [(internal_id, vector) for internal_id, vector in chunk if not isinstance(vector, DataDamaged)]
-        for _, vector in chunk:
-            if isinstance(vector, DataDamaged):
-                _log.error("collection %r: %s", config.id, vector)
-        if sound:
-            ids, vectors = zip(*sound, strict=True)
-            index = index.changed(np.array(ids, np.int64), np.stack(vectors), removed)
-    return State(sequence, config, index)
+def _effect(edit: Edit, operation: Request) -> Effect:
+    match operation:
+        case Upsert():
+            return edit.upsert(operation.writes)
+        case Patch():
+            return edit.patch(operation.patches)
+        case Delete():
+            return edit.delete(operation.ids)
+        case DeleteRows():
+            return edit.delete_rows(operation.internal_ids)

@@ -1,10 +1,11 @@
 """What can be done to a collection, and the answer."""
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from frostline.server.collections.records import Record
+from frostline.server.errors import FrostlineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,67 +13,104 @@ class Written:
     """What an operation did, once it is durable.
 
     Attributes:
-        count: records written or deleted.
+        count: records written, changed or deleted.
         sequence: the commit that holds it; each operation has one of its own.
+        errors: the items of the operation that were refused, by position.
     """
 
     count: int
     sequence: int
+    errors: Mapping[int, FrostlineError] = field(default_factory=dict[int, FrostlineError])
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """One record to write. Nobody changes one; only, frozen ones take three times as long to make.
+
+    Attributes:
+        record: checked.
+        expected_sequence: None writes in any case; 0 only if no record has the id, another number only if the stored
+            one still has this sequence.
+        keeps_vectors: whether the vectors stored under the id are taken over instead of the record's own, which are
+            then empty. Goes with an `expected_sequence` above 0.
+    """
+
+    record: Record
+    expected_sequence: int | None = None
+    keeps_vectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """Writes checked records whose ids all differ, replacing those with the same id."""
+    """Writes records, replacing those with the same id; of equal ids the later stays."""
 
-    records: Sequence[Record]
+    writes: Sequence[Write]
     request_id: str = ""
     request_digest: bytes = b""
 
-    def digest(self) -> bytes:
-        """Tells requests apart: the digest of the request where it came with one, else 16 bytes over the records."""
-        if self.request_digest:
-            return self.request_digest
-        digest = _Digest("upsert")
-        for record in self.records:
-            digest.add(record.id.encode(), record.payload)
-            digest.add((record.text or "").encode(), record.image or b"")
-            digest.add(b"" if record.vector is None else record.vector.tobytes())
-        return digest.value()
+
+@dataclass(frozen=True, slots=True)
+class PayloadPatch:
+    """A change of one payload.
+
+    Attributes:
+        id: of the record.
+        patch: JSON merge patch, RFC 7396.
+        expected_sequence: as in `Write`, above 0.
+    """
+
+    id: str
+    patch: Mapping[str, Any]
+    expected_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Changes payloads, one after the other."""
+
+    patches: Sequence[PayloadPatch]
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Deletes records by id."""
+    """Deletes records by id, passing over those that do not exist."""
 
     ids: Sequence[str]
     request_id: str = ""
 
-    def digest(self) -> bytes:
-        """Tells requests apart: 16 bytes over the ids."""
-        digest = _Digest("delete")
-        digest.add(*(record_id.encode() for record_id in self.ids))
-        return digest.value()
+
+@dataclass(frozen=True, slots=True)
+class DeleteRows:
+    """Deletes the rows that a filter has found; those written again since have other internal ids and stay.
+
+    Attributes:
+        internal_ids: of the rows.
+        request_id: as ever.
+        request_digest: tells requests with the same id apart: of the filter, since rows differ from run to run.
+    """
+
+    internal_ids: Sequence[int]
+    request_id: str = ""
+    request_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Changes the configuration; None leaves a field as it is."""
+    """Changes the configuration: values by name of the field in `CollectionConfig`."""
 
-    description: str | None = None
-    query_prompt: str | None = None
-
-
-Operation = Upsert | Delete | Configure
+    changes: Mapping[str, Any]
 
 
-class _Digest:
-    def __init__(self, kind: str) -> None:
-        self._hash = hashlib.blake2b(kind.encode(), digest_size=16)
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Deletes tombstones that nothing derived needs any more. Makes no commit of its own.
 
-    def add(self, *parts: bytes) -> None:
-        for part in parts:
-            self._hash.update(len(part).to_bytes(8, "little"))
-            self._hash.update(part)
+    Attributes:
+        internal_ids: of rows that are in no segment.
+    """
 
-    def value(self) -> bytes:
-        return self._hash.digest()
+    internal_ids: Sequence[int]
+
+
+Operation = Upsert | Patch | Delete | DeleteRows | Configure | Forget

@@ -4,17 +4,21 @@ import json
 import math
 import re
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from frostline.server.collections.config import CollectionConfig, Metric
+from frostline.server.collections.config import MAX_VECTORS, CollectionConfig, Metric, VectorField
+from frostline.server.collections.fields import check_fields
 from frostline.server.errors import InvalidInput
 
 MAX_ID_BYTES = 512
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_PAYLOAD_DEPTH = 64
+MAX_PAYLOAD_FIELDS = 10_000
 MAX_REQUEST_ID_BYTES = 64
 MAX_DIMENSIONS = 65_536
 MAX_LENGTH = 1e18
@@ -26,7 +30,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def check_config(config: CollectionConfig) -> None:
-    """Checks a new collection's name and dimensions.
+    """Checks a collection's name, its vectors and its fields.
 
     Raises:
         InvalidInput: one of them is out of range.
@@ -36,12 +40,64 @@ def check_config(config: CollectionConfig) -> None:
             f"collection name {config.id[:80]!r} is not allowed; take 1 to 63 lower-case letters, digits, hyphens "
             "and underscores, a letter or digit first"
         )
-    if not 1 <= config.space.dimensions <= MAX_DIMENSIONS:
-        raise InvalidInput(f"dimensions {config.space.dimensions} is out of range; take 1 to {MAX_DIMENSIONS}")
+    if not 1 <= len(config.vectors) <= MAX_VECTORS:
+        raise InvalidInput(f"{len(config.vectors)} vectors are named; take 1 to {MAX_VECTORS}")
+    for vector in config.vectors:
+        _check_vector_field(vector)
+    ((name, times),) = Counter(vector.name for vector in config.vectors).most_common(1)
+    if times > 1:
+        raise InvalidInput(f"vector {name!r} is named {times} times; give each a name of its own")
+    if not 0 < config.min_recall <= 1:
+        raise InvalidInput(f"min_recall {config.min_recall} is out of range; take more than 0 and at most 1, like 0.95")
+    check_fields(config.fields)
+
+
+def changed_config(config: CollectionConfig, changes: Mapping[str, Any]) -> CollectionConfig:
+    """A configuration with some of its fields changed.
+
+    Args:
+        config: as it is.
+        changes: new values by name of the field.
+
+    Raises:
+        InvalidInput: a value is out of range, or contradicts what is stored.
+    """
+    current: dict[str, Any] = {name: getattr(config, name) for name in CollectionConfig.model_fields}
+    try:
+        changed = CollectionConfig.model_validate({**current, **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidInput(
+            f"{where[:80]} cannot be changed to {_short(str(first['input']))}: {first['msg']}"
+        ) from error
+    check_config(changed)
+    if _what_is_stored(changed) != _what_is_stored(config):
+        raise InvalidInput(
+            "names, spaces and metrics of vectors cannot be changed, since vectors are stored; make another collection "
+            "and write the records into it"
+        )
+    return changed
+
+
+def _what_is_stored(config: CollectionConfig) -> list[tuple[object, ...]]:
+    return [(vector.name, vector.space, vector.metric) for vector in config.vectors]
+
+
+def _check_vector_field(vector: VectorField) -> None:
+    if not is_name(vector.name):
+        raise InvalidInput(
+            f"vector name {vector.name[:80]!r} is not allowed; take 1 to 63 lower-case letters, digits, hyphens and "
+            "underscores, a letter or digit first"
+        )
+    if not 1 <= vector.space.dimensions <= MAX_DIMENSIONS:
+        raise InvalidInput(
+            f"dimensions {vector.space.dimensions} is out of range; take 1 to {MAX_DIMENSIONS} for {vector.name!r}"
+        )
 
 
 def is_name(name: str) -> bool:
-    """Whether a collection may have this name."""
+    """Whether a collection or a vector may have this name."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -67,19 +123,21 @@ def check_request_id(request_id: str) -> None:
         raise InvalidInput(f"request id {_short(request_id)} has {size} bytes; take at most {MAX_REQUEST_ID_BYTES}")
 
 
-def check_vector(vector: NDArray[Any], config: CollectionConfig) -> None:
+def check_vector(vector: NDArray[Any], field: VectorField, collection_id: str) -> None:
     """Checks a vector to store or to search for.
 
     Args:
-        vector: should be float32 of shape (d,), d the dimensions of the collection.
-        config: the collection's.
+        vector: should be float32 of shape (d,), d the dimensions of the field.
+        field: the vector name it is for.
+        collection_id: the collection's name, for messages.
 
     Raises:
         InvalidInput: of another shape, not finite, too long, or zero where the metric is cosine.
     """
-    if vector.shape != (config.space.dimensions,):
+    if vector.shape != (field.space.dimensions,):
         raise InvalidInput(
-            f"vector has shape {vector.shape}, collection {config.id!r} holds {config.space.dimensions} dimensions"
+            f"vector has shape {vector.shape}, vector {field.name!r} of collection {collection_id!r} has "
+            f"{field.space.dimensions} dimensions"
         )
     length = math.sqrt(float(np.square(vector, dtype=np.float64).sum()))
     if not math.isfinite(length):
@@ -87,7 +145,7 @@ def check_vector(vector: NDArray[Any], config: CollectionConfig) -> None:
         raise InvalidInput(f"vector holds {vector[worst]} at position {worst}; all values must be finite")
     if length > MAX_LENGTH:
         raise InvalidInput(f"vector has length {length:.3g}; scale it to at most {MAX_LENGTH:g}")
-    if length == 0 and config.metric is Metric.COSINE:
+    if length == 0 and field.metric is Metric.COSINE:
         raise InvalidInput("vector is all zeros, which has no cosine to anything; leave it out or use another metric")
 
 
@@ -102,8 +160,7 @@ def check_payload(payload: bytes) -> None:
     """
     if not payload or payload == b"{}":
         return
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise InvalidInput(f"payload has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are taken")
+    check_payload_size(payload)
     try:
         value: Json = json.loads(
             payload.decode(), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique
@@ -116,16 +173,39 @@ def check_payload(payload: bytes) -> None:
         raise InvalidInput(f"payload is not JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
         raise InvalidInput(f"payload is a JSON {type(value).__name__}; it must be an object, like {{}}")
-    if _depth(value) > MAX_PAYLOAD_DEPTH:
-        raise _too_deep()
+    check_object(value)
 
 
-def _depth(value: Json) -> int:
-    depth, level = 0, [value]
+def check_payload_size(payload: bytes) -> None:
+    """Checks how long a payload is.
+
+    Raises:
+        InvalidInput: too long.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise InvalidInput(
+            f"payload has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are taken, keep the rest elsewhere"
+        )
+
+
+def check_object(value: dict[str, Json]) -> None:
+    """Checks how deep a JSON object is nested, and how many fields it has in all.
+
+    Raises:
+        InvalidInput: too deep, or too many.
+    """
+    depth, fields, level = 0, 0, [cast("Json", value)]
     while nested := [each for each in level if isinstance(each, (dict, list))]:
         depth += 1
+        fields += sum(len(each) for each in nested if isinstance(each, dict))
+        if depth > MAX_PAYLOAD_DEPTH:
+            raise _too_deep()
+        if fields > MAX_PAYLOAD_FIELDS:
+            raise InvalidInput(
+                f"payload has more than {MAX_PAYLOAD_FIELDS} fields, those of nested objects counted; use arrays, or "
+                "split the record"
+            )
         level = [inner for each in nested for inner in (each.values() if isinstance(each, dict) else each)]
-    return depth
 
 
 def _too_deep() -> InvalidInput:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from frostline.server.collections.operations import Operation, Written
-from frostline.server.errors import ShuttingDown
+from frostline.server.collections.operations import Delete, DeleteRows, Forget, Operation, Written
+from frostline.server.errors import ShuttingDown, StorageFull
 
 GROUP_OPERATIONS = 64
+DELETIONS = (Delete, DeleteRows, Forget)
+"""What goes on working on a full disk."""
 
 
 class Store(Protocol):
@@ -36,12 +38,16 @@ class Store(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
-        """Does what can wait until the callers have their answers."""
+    def tidy(self) -> bool:
+        """Does some of what can wait until the callers have their answers; whether there is more of it."""
+        ...
+
+    def make_room(self) -> None:
+        """Frees what is kept for deletions on a full disk."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     operation: Operation
     future: "Future[Written]"
@@ -95,7 +101,8 @@ class Writer:
             group = [each for each in group if each.future.set_running_or_notify_cancel()]
             if group:
                 self._write(group)
-                self._store.tidy()
+                while self._store.tidy() and self._queue.empty():
+                    pass
 
     def _take(self) -> tuple[list[_Waiting], bool]:
         """The next group, and whether there may be another."""
@@ -112,15 +119,38 @@ class Writer:
         return group, False
 
     def _write(self, group: list[_Waiting]) -> None:
-        outcomes: Sequence[Written | Exception]
         try:
-            outcomes = self._store.apply([each.operation for each in group])
-            self._store.commit()
+            outcomes = self._commit(group)
+        except StorageFull as error:
+            deletions = [each for each in group if isinstance(each.operation, DELETIONS)]
+            _answer([each for each in group if each not in deletions], error)
+            if deletions:
+                self._delete(deletions)
         except Exception as error:
-            outcomes = [error] * len(group)
-        # Only now: what is answered is on disk.
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                waiting.future.set_exception(outcome)
-            else:
-                waiting.future.set_result(outcome)
+            _answer(group, error)
+        else:
+            _answer(group, outcomes)
+
+    def _delete(self, deletions: list[_Waiting]) -> None:
+        """Deletes on a full disk, in the room that is kept for it."""
+        self._store.make_room()
+        try:
+            outcomes = self._commit(deletions)
+        except Exception as error:
+            _answer(deletions, error)
+        else:
+            _answer(deletions, outcomes)
+
+    def _commit(self, group: list[_Waiting]) -> Sequence[Written | Exception]:
+        outcomes = self._store.apply([each.operation for each in group])
+        self._store.commit()
+        return outcomes  # only now: what is answered is on disk
+
+
+def _answer(group: Sequence[_Waiting], outcomes: Sequence[Written | Exception] | Exception) -> None:
+    each_outcome = [outcomes] * len(group) if isinstance(outcomes, Exception) else outcomes
+    for waiting, outcome in zip(group, each_outcome, strict=True):
+        if isinstance(outcome, Exception):
+            waiting.future.set_exception(outcome)
+        else:
+            waiting.future.set_result(outcome)

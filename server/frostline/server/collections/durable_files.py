@@ -1,0 +1,137 @@
+"""Files and folders that are on disk completely or not at all, whenever the process or the machine stops.
+
+A folder whose name begins with `.new-` is on its way in, with `.deleted-` on its way out.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import resource
+import shutil
+import zlib
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from frostline.server.errors import DataDamaged, Overloaded, StorageFull
+
+NEW, DELETED = ".new-", ".deleted-"
+MAX_JSON_BYTES = 64 << 20
+"""A hundred thousand collections with the longest names take half of it."""
+OPEN_FILES_RETRY_SECONDS = 1.0
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the last: past the largest file allowed
+_TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
+
+_log = logging.getLogger(__name__)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or a folder's list of files, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Replaces a file by a JSON object and its checksum; it is on disk when this returns.
+
+    Args:
+        path: the file. At any moment it holds the old content or the new one.
+        content: has no key `crc`.
+
+    Raises:
+        OSError: nothing was replaced, or the disk does not say whether it was.
+    """
+    unfinished = path.with_name(f"{NEW}{path.name}")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(json.dumps({"crc": _crc(content), **content}, indent=1).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads what `write_json` wrote.
+
+    Returns:
+        The content, without the checksum.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DataDamaged: it holds something else.
+    """
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise DataDamaged(f"{path} has {size} bytes; at most {MAX_JSON_BYTES} were written")
+    try:
+        content: object = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DataDamaged(f"{path} is damaged: no JSON") from error
+    if not isinstance(content, dict):
+        raise DataDamaged(f"{path} is damaged: no JSON object")
+    fields = cast(dict[str, Any], content)
+    if fields.pop("crc", None) != _crc(fields):
+        raise DataDamaged(f"{path} is damaged: it does not fit its checksum")
+    return fields
+
+
+def allow_open_files() -> None:
+    """Raises this process's limit as far as it may: each collection holds files open, and 1024 are soon used up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems take no limit as high as they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@contextlib.contextmanager
+def explained(purpose: str) -> Generator[None]:
+    """Says what an error of the file system means to the caller.
+
+    Args:
+        purpose: what room or files are needed for.
+
+    Raises:
+        StorageFull: the disk has no room.
+        Overloaded: no more files may be opened.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(f"the disk has no room for {purpose}; free some space, then try again") from error
+        if error.errno in _TOO_MANY_OPEN:
+            raise Overloaded(
+                f"the server has too many files open for {purpose}; raise the limit (ulimit -n) and start it again, "
+                "or keep fewer collections",
+                OPEN_FILES_RETRY_SECONDS,
+            ) from error
+        raise
+
+
+def discard(path: Path) -> None:
+    """Removes a file or folder that nothing needs any more, as far as that is possible; the rest waits for a start."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    if path.exists():
+        _log.warning("%s could not be removed, which is tried again at the next start", path)
+
+
+def empty(folder: Path) -> None:
+    """Removes all that is in a folder, as far as that is possible."""
+    for path in list(folder.iterdir()):
+        discard(path)
+
+
+def _crc(content: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())

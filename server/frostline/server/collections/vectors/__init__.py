@@ -1,0 +1,1 @@
+"""Nearest vectors: exact ones, and fast ones that know their recall."""

@@ -1,0 +1,162 @@
+"""Questions whose exact answers are known: rows of the data as queries, with and without filters.
+
+A query's own row is never part of an answer. Filters are independent of the vectors, or follow them in one of three
+ways: the surroundings of another query, patches all over, or one side of a plane.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.server.collections.config import Metric
+from frostline.server.collections.vectors.selection import Selection
+
+SELECTIVITIES = (0.5, 0.1, 0.01, 0.001)
+PLAIN_NEIGHBORS = 100
+"""Neighbors known of a query without a filter."""
+NEIGHBORS = 10
+"""Neighbors known of a query with one."""
+_QUERIES = 384
+_FILTERED = 96
+"""So many of them are also asked with filters, and ranked against all rows."""
+_TOGETHER = 32
+_FEWEST = 200
+"""Filters that leave fewer rows are not asked."""
+_BLOCK_ROWS = 1 << 16
+
+
+class Case(NamedTuple):
+    """A question and its answer.
+
+    Attributes:
+        query: float32 of shape (1, d).
+        row: the query's own, to be left out of what is found.
+        selectivity: share of the rows that match; 1 without a filter.
+        correlated: whether matching rows lie together.
+        selection: the matching rows, without the query's own; None for all, with it.
+        answer: int64 of shape (10,) or, without a filter, (100,), closest first.
+    """
+
+    query: NDArray[np.float32]
+    row: int
+    selectivity: float
+    correlated: bool
+    selection: Selection | None
+    answer: NDArray[np.int64]
+
+
+class Ranking(NamedTuple):
+    """All rows but its own, by closeness to a query: int64 of shape (n - 1,)."""
+
+    query: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+def questions(
+    vectors: NDArray[np.float32],
+    metric: Metric,
+    ranking: Callable[[Ranking], None] | None,
+    report: Callable[[float], None],
+) -> list[Case]:
+    """Asks and answers.
+
+    Args:
+        vectors: float32 of shape (n, d).
+        metric: how close two vectors are.
+        ranking: is given the ranking of each of some of the queries; None for no one.
+        report: is told the done share.
+    """
+    random = np.random.default_rng(1)
+    rows = random.choice(len(vectors), min(_QUERIES, len(vectors) // 4), replace=False)
+    center = vectors[rows].mean(axis=0)
+    cases: list[Case] = []
+    for start in range(0, len(rows), _TOGETHER):
+        report(start / len(rows))
+        asked = rows[start : start + _TOGETHER]
+        queries = np.ascontiguousarray(vectors[asked])
+        filtered = start < _FILTERED
+        planes = random.standard_normal((len(asked) if filtered else 0, vectors.shape[1]), np.float32)
+        near, sides = _closeness(vectors, queries, planes, metric, center)
+        near[np.arange(len(asked)), asked] = -np.inf
+        for i, row in enumerate(asked):
+            answer = _best(near[i], PLAIN_NEIGHBORS)
+            cases.append(Case(queries[i : i + 1], int(row), 1.0, False, None, answer))
+        if filtered:
+            if ranking is not None:
+                for i in range(len(asked)):
+                    ranking(Ranking(queries[i : i + 1], np.argsort(-near[i])[:-1]))
+            cases += _filtered(near, sides, queries, asked, random)
+    return cases
+
+
+def _filtered(
+    near: NDArray[np.float32],
+    sides: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    asked: NDArray[np.int64],
+    random: np.random.Generator,
+) -> Iterator[Case]:
+    total = near.shape[1]
+    patches = near.argmax(axis=0)  # the query each row is nearest to
+    for selectivity in SELECTIVITIES:
+        count = int(selectivity * total)
+        if count < _FEWEST:
+            continue
+        independent = random.choice(total, count, replace=False, shuffle=False)
+        for i, row in enumerate(asked):
+            together = _together(i, near, sides, patches, count, random)
+            for correlated, matching in ((False, independent), (True, together)):
+                selection = Selection.of(matching[matching != row], total)
+                positions = selection.positions()
+                answer = positions[_best(near[i][positions], NEIGHBORS)]
+                yield Case(queries[i : i + 1], int(row), selectivity, correlated, selection, answer)
+
+
+def _together(
+    i: int,
+    near: NDArray[np.float32],
+    sides: NDArray[np.float32],
+    patches: NDArray[np.int64],
+    count: int,
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Rows that lie together, in one of three ways."""
+    if i % 3 == 0:
+        return _best(near[(i + 1) % len(near)], count)
+    if i % 3 == 1:
+        return _best(sides[i], count)
+    order = random.permutation(len(near)).astype(np.int64)
+    chosen = np.argsort(order[patches], kind="stable")[:count]
+    return chosen.astype(np.int64)
+
+
+def _closeness(
+    vectors: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    planes: NDArray[np.float32],
+    metric: Metric,
+    center: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How close all rows are to queries, (q, n), and on which side of planes they lie, (p, n); higher is more."""
+    near = np.empty((len(queries), len(vectors)), np.float32)
+    sides = np.empty((len(planes), len(vectors)), np.float32)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        block = np.asarray(vectors[part])
+        np.matmul(planes, block.T, out=sides[:, part])
+        if metric is Metric.EUCLIDEAN:  # about the center, so that no large numbers cancel out
+            block = block - center
+            np.matmul(2 * (queries - center), block.T, out=near[:, part])
+            near[:, part] -= np.einsum("nd,nd->n", block, block)
+        else:
+            np.matmul(queries, block.T, out=near[:, part])
+    return near, sides
+
+
+def _best(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Places of the largest values, the largest first."""
+    count = min(count, len(values))
+    places = np.argpartition(-values, count - 1)[:count]
+    return places[np.argsort(-values[places], kind="stable")]

@@ -1,0 +1,13 @@
+"""Builds segments in the process of the test: many small ones in little time."""
+
+import contextlib
+import io
+
+from frostline.server.collections import building
+from frostline.server.collections.builder import Builder
+
+
+class InlineBuilder(Builder):
+    def _run(self, order, report):
+        with contextlib.redirect_stdout(io.StringIO()):
+            return building.build(order)
