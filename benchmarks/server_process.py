@@ -44,6 +44,13 @@ class ServerProcess:
         self._process.wait()
 
     def resident_bytes(self) -> int:
-        """Memory it holds."""
+        """Memory it holds, pages of mapped files among it."""
+        return self._status("VmRSS")
+
+    def anonymous_bytes(self) -> int:
+        """Memory it holds that is no file's."""
+        return self._status("RssAnon")
+
+    def _status(self, name: str) -> int:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+        return int(status.split(f"{name}:")[1].split()[0]) * 1024

@@ -1,6 +1,7 @@
 """Sides that take turns, and what to say of their figures."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,13 @@ def turns(
     for turn in range(rounds):
         for name in names if turn % 2 == 0 else reversed(names):
             yield turn, name, sides[name](slices[turn % len(slices)])
+
+
+def timed(work: Callable[..., object], *arguments: object) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collecting import config
-from frostline.server.collections import database, names
+from frostline.server.collections import database, durable_files, names
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.meta import read_meta
 from frostline.server.collections.names import Names, NamesFile
@@ -132,7 +132,7 @@ def say(word, number):
 
 def write_in_place(path, content):
     """The planted bug: no temporary file, no rename, and some time in the middle."""
-    text = json.dumps(content)
+    text = json.dumps({"crc": durable_files._crc(content), **content})
     with path.open("w") as file:
         file.write(text[: len(text) // 2])
         file.flush()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from engine import Parameters, Server
-from frostline.client import Client
 from numpy.typing import NDArray
+
+from frostline.client import Client
 
 BUCKET, BATCH = 7, 2_000
 
@@ -28,9 +29,7 @@ class FrostlineSession:
 
     def search(self, queries: NDArray[np.float32]) -> list[list[int]]:
         """Asks for ids and scores, all queries in one call."""
-        found = self._client.search_batch(
-            "items", queries, limit=self._k, include_payloads=False, filter=self._filter
-        )
+        found = self._client.search_batch("items", queries, limit=self._k, include_payloads=False, filter=self._filter)
         return [[int(hit.id) for hit in hits] for hits in found]
 
 
@@ -46,7 +45,10 @@ class Frostline:
         command = [sys.executable, "-m", "frostline.server", "--port", "0", "--data-dir", str(self._folder / "data")]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FROSTLINE_")}
         self._server = Server(
-            [*command, "--index-threads", "2"], self._folder, signal.SIGTERM, env=environment | {"FROSTLINE_ENCODERS": ""}
+            [*command, "--index-threads", "2"],
+            self._folder,
+            signal.SIGTERM,
+            env=environment | {"FROSTLINE_ENCODERS": ""},
         )
         self._server.wait_until(self.address)
 

@@ -14,8 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vector_data import recall
 from timing import Timings
+from vector_data import recall
 
 Parameters = dict[str, Any]
 

@@ -108,3 +108,26 @@ def test_an_interrupted_job_says_how_to_go_on(frostline, rows, monkeypatch):
     told = frostline("index", rows(1), *FIELDS)
     assert (told.exit_code, told.stdout) == (130, "")
     assert told.stderr == "interrupted; the same command goes on where this one stopped\n"
+
+
+def test_a_job_that_is_run_again_says_what_is_unchanged(frostline, answer, rows, tmp_path):
+    assert frostline("index", rows(20), *FIELDS).exit_code == 0
+    path = tmp_path / "rows.jsonl"
+    lines = path.read_text().splitlines()
+    lines[0], lines[1] = lines[0].replace("a text 0", "new"), lines[1].replace('"x"', '"y"')
+    path.write_text("\n".join(lines))
+    told = frostline("index", str(path), *FIELDS)
+    fields = dict(line.split("  ", 1) for line in told.stdout.splitlines())
+    assert fields["Indexed"].strip() == "2, 1 of them with the vectors they had"
+    assert fields["Unchanged"].strip() == "18"
+    done = answer("index", str(path), *FIELDS, "--rewrite")
+    assert (done["indexed"], done["unchanged"]) == (20, 0)
+
+
+def test_a_job_whose_first_rows_are_all_rejected_stops_with_the_reason(refusal, frostline, rows):
+    arguments = ("index", rows(30), "--collection", "rows", "--encoder", "tiny", "--batch-size", "5")
+    told = refusal(*arguments, "--max-rejected-first", "10")
+    assert told.startswith("the first 10 rows were all rejected, row 1 because: row has no 'text', it has 'key'")
+    assert frostline(*arguments, "--max-rejected-first", "0").exit_code == 3
+    result = frostline(*arguments)
+    assert "row 1: row has no 'text'" in result.stdout

@@ -15,14 +15,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from frostline.server.encoders.registry import Registry
-from frostline.v1 import collection_service_pb2 as c
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
-from raw import create_request, detail, embed_request, rows, upsert_request, vector
+from frostline.v1.record_service_pb2_grpc import RecordServiceStub
+from raw import create_request, detail, embed_request, record, rows, upsert_request
 from serving import running_server, start_server
 from tiny import tiny_bert
 
-SERVICES = ["", "frostline.v1.EncoderService", "frostline.v1.CollectionService"]
+ROOMS = ["Encoder", "Collection", "Record", "Search", "Snapshot"]
+SERVICES = ["", *(f"frostline.v1.{room}Service" for room in ROOMS)]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -51,7 +52,7 @@ def test_a_server_announces_itself_is_healthy_and_lists_its_services(tmp_path):
         announced = json.loads((tmp_path / "data" / "server.json").read_text())
         assert announced == {"pid": server.pid, "target": server.target}
         with grpc.insecure_channel(server.target) as channel:
-            assert [health(channel, service) for service in SERVICES] == [SERVING] * 3
+            assert [health(channel, service) for service in SERVICES] == [SERVING] * 6
             asked = reflection_pb2.ServerReflectionRequest(list_services="")
             (answer,) = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked]))
             listed = {service.name for service in answer.list_services_response.service}
@@ -137,17 +138,16 @@ def test_a_stopping_server_finishes_what_it_accepted(tmp_path):
 
 def test_a_stopping_server_is_not_healthy_and_ends_streams_after_what_they_sent(tmp_path):
     with running_server(tmp_path / "data", encoders=[]) as server, grpc.insecure_channel(server.target) as channel:
-        stub = CollectionServiceStub(channel)
-        stub.CreateCollection(create_request(dimensions=3))
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICES[2]))
+        CollectionServiceStub(channel).CreateCollection(create_request(dimensions=3))
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICES[3]))
         assert next(watch).status == SERVING
         over = threading.Event()
 
         def requests():
-            yield upsert_request(c.Record(id="1", vector=vector([1, 2, 3])))
+            yield upsert_request(record("1", vector=[1, 2, 3]))
             over.wait(60)
 
-        answers = stub.StreamUpsertRecords(requests())
+        answers = RecordServiceStub(channel).StreamUpsertRecords(requests())
         assert next(answers).upserted_count == 1
         server.signal(signal.SIGTERM)
         assert next(watch).status == NOT_SERVING

@@ -5,7 +5,17 @@ import pytest
 
 import tiny
 from frostline.client import AlreadyExists, Client, Record, Unavailable
-from frostline.indexer import BadSource, IndexingError, IndexOptions, JobChanged, JobStopped, Progress, Summary, index
+from frostline.indexer import (
+    AllRejected,
+    BadSource,
+    IndexingError,
+    IndexOptions,
+    JobChanged,
+    JobStopped,
+    Progress,
+    Summary,
+    index,
+)
 from frostline.indexer.checkpoint import CHECKPOINT, REJECTED
 from memory_client import Killed, MemoryClient
 from serving import running_server
@@ -289,3 +299,74 @@ def test_a_checkpoint_is_never_half_written(tmp_path, source, monkeypatch):
     monkeypatch.setattr(Path, "replace", watched)
     run(MemoryClient(), source, options(tmp_path))
     assert replaced == [CHECKPOINT] * 15
+
+
+def test_a_finished_job_that_is_run_again_writes_only_what_changed(tmp_path):
+    source = tmp_path / "rows.jsonl"
+
+    def write(**changed):
+        rows = [
+            {"id": f"r{n}", "text": changed.get(f"text{n}", f"text {n}"), "n": changed.get(f"n{n}", n)}
+            for n in range(200)
+        ]
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    with running_server(tmp_path / "data", encoders="") as server, Client(server.target) as client:
+        client.add_encoder("tiny", folder=tiny.tiny_bert(tmp_path / "tiny"))
+        chosen = options(tmp_path, batch_size=32)
+        write()
+        first = run(client, source, chosen)
+        before = client.get_collection("notes").sequence
+        again = run(client, source, chosen)
+        assert client.get_collection("notes").sequence == before
+        write(text5="another text", n7=-7)
+        changed = run(client, source, chosen)
+        assert [each.id for each in client.list_records("notes")][-2:] == ["r5", "r7"]
+        [found] = client.get("notes", ["r7"], include_content=True)
+        assert found == Record("r7", text="text 7", payload={"n": -7})
+        anew = run(client, source, options(tmp_path, restart=True, rewrite=True))
+    counts = [(each.rows, each.indexed, each.unchanged, each.reused) for each in (first, again, changed, anew)]
+    assert counts == [(200, 200, 0, 0), (200, 0, 200, 0), (200, 2, 198, 1), (200, 200, 0, 0)]
+
+
+def test_rows_whose_id_comes_again_are_counted_apart(tmp_path):
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps({"id": f"r{n % 10}", "text": f"text {n}"}) + "\n" for n in range(40)) + "{\n")
+    with running_server(tmp_path / "data", encoders="") as server, Client(server.target) as client:
+        client.add_encoder("tiny", folder=tiny.tiny_bert(tmp_path / "tiny"))
+        summary = run(client, source, options(tmp_path, batch_size=20))
+        assert [each.text for each in client.list_records("notes", include_content=True)] == [
+            f"text {n}" for n in range(30, 40)
+        ]
+    assert (summary.rows, summary.indexed, summary.repeated, summary.rejected) == (41, 20, 20, 1)
+
+
+def test_a_job_whose_first_rows_are_all_rejected_stops_and_the_next_begins_anew(tmp_path, source):
+    client = MemoryClient()
+    with pytest.raises(
+        AllRejected, match=r"first 14 rows .* row 1 because: row has no 'body', it has .*'text'"
+    ) as told:
+        run(client, source, options(tmp_path, text_field="body", max_rejected_first=10))
+    assert str(tmp_path / "work" / REJECTED) in str(told.value)
+    assert client.batches == [[], []]
+    assert run(client, source, options(tmp_path, max_rejected_first=10)).indexed == 95
+    client = MemoryClient(refused={f"r{n}" for n in range(1, 41)})  # the server's reasons count too
+    with pytest.raises(AllRejected, match="r1 is refused"):
+        run(client, source, options(tmp_path, max_rejected_first=10))
+    summary = run(client, source, options(tmp_path, max_rejected_first=0))
+    assert (summary.indexed, summary.first_rejection.id) == (57, "r1")
+
+
+def test_rows_that_are_rejected_later_stop_nothing(tmp_path):
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"text": "good"}\n' + "{\n" * 99)
+    summary = run(MemoryClient(), source, options(tmp_path, id_field="", max_rejected_first=10))
+    assert (summary.rows, summary.indexed, summary.rejected) == (100, 1, 99)
+
+
+def test_unchanged_rows_are_only_looked_for_where_there_are_records(tmp_path, source):
+    client = MemoryClient()
+    run(client, source, options(tmp_path))
+    run(client, source, options(tmp_path))
+    run(client, source, options(tmp_path, rewrite=True))
+    assert client.skipped == [False, True, False]

@@ -8,7 +8,10 @@ import typer
 from frostline.cli import aliases, collections, encoders, records, snapshots
 from frostline.cli.demo import demo
 from frostline.cli.embed import embed
+from frostline.cli.export import export
+from frostline.cli.import_ import import_
 from frostline.cli.index import index
+from frostline.cli.reembed import reembed
 from frostline.cli.search import search
 from frostline.cli.serve import serve
 
@@ -28,6 +31,9 @@ app.add_typer(aliases.app, name="aliases")
 app.add_typer(snapshots.app, name="snapshots")
 app.add_typer(records.app, name="records")
 app.command()(index)
+app.command()(export)
+app.command("import")(import_)
+app.command()(reembed)
 app.command()(search)
 app.command()(embed)
 

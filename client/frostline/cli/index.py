@@ -1,20 +1,12 @@
 """`frostline index`: a file of rows, a folder of images or Python's documentation becomes a collection."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from frostline.cli.output import console, duration, show_fields, show_json
-from frostline.cli.progress import progress
+from frostline.cli.jobs import job_progress, show_summary
 from frostline.cli.session import Session, client_command
-
-if TYPE_CHECKING:
-    from frostline.indexer import Summary
-
-REJECTED = 3
-"""Exit code of a job that was done but rejected rows."""
 
 
 @client_command
@@ -74,15 +66,25 @@ def index(
         ),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again where a checkpoint would go on.")] = False,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Embed and write rows again that are stored as they come.")
+    ] = False,
+    max_rejected_first: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Stop when so many rows are rejected before one becomes a record; 0 for never.", min=0
+        ),
+    ] = 1000,
     batch_size: Annotated[int, typer.Option(metavar="N", help="The most rows of a batch.", min=1, max=10_000)] = 128,
 ) -> None:
     """Index a file, a folder of images or Python's documentation.
 
-    Goes on where an interrupted run of the same job stopped. Rows that cannot become records are listed in
+    Goes on where an interrupted run of the same job stopped. Rows that are stored as they come are passed over, so that
+    a changed source is indexed again at the price of what is new in it. Rows that cannot become records are listed in
     rejected.jsonl with the reason and do not stop the job; the exit code is 3 when there are any, 0 when there are
     none and 1 when the job could not be done.
     """
-    from frostline.indexer import IndexOptions, Progress
+    from frostline.indexer import IndexOptions
     from frostline.indexer import index as run
 
     options = IndexOptions(
@@ -94,41 +96,14 @@ def index(
         payload_fields=_split(payload_fields),
         work_dir=work_dir,
         restart=restart,
+        rewrite=rewrite,
+        max_rejected_first=max_rejected_first,
         batch_size=batch_size,
     )
-    to = None if session.as_json else console(stderr=True)
-    with session.connect() as client, progress(to, "Indexing", "rows") as shown:
-
-        def report(state: Progress) -> None:
-            shown.update(state.done, state.total, about=state.estimated)
-
-        try:
-            summary = run(client, source, options, report)
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted; the same command goes on where this one stopped\n")
-            raise
-    if session.as_json:
-        show_json(summary)
-    else:
-        show_fields(_fields(summary, collection))
-    if summary.rejected:
-        raise typer.Exit(REJECTED)
+    with session.connect() as client, job_progress(session, "Indexing", "rows") as report:
+        summary = run(client, source, options, report)
+    show_summary(session, summary, collection)
 
 
 def _split(fields: str | None) -> tuple[str, ...] | None:
     return None if fields is None else tuple(part.strip() for part in fields.split(",") if part.strip())
-
-
-def _fields(summary: "Summary", collection: str) -> dict[str, str]:
-    rows = summary.rows - summary.resumed
-    rate = f" ({rows / summary.seconds:,.0f} rows/s)" if rows and summary.seconds > 0 else ""
-    fields = {
-        "Collection": collection,
-        "Rows read": f"{summary.rows:,}",
-        "Indexed": f"{summary.indexed:,}",
-        "Rejected": f"{summary.rejected:,}" + (f", listed in {summary.rejected_path}" if summary.rejected_path else ""),
-        "Time": f"{duration(summary.seconds)}{rate}",
-    }
-    if summary.resumed:
-        fields["Gone on"] = f"after {summary.resumed:,} rows of earlier runs"
-    return fields

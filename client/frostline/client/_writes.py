@@ -146,6 +146,8 @@ class WriteCalls(Caller):
             raise InvalidInput("name either the ids to delete or a filter; delete_collection deletes all")
         count = sequence = 0
         async for batch in cut(each(map(unicode, ids or ())), _MOST, id_bytes):
+            if ids is not None and not batch:
+                break  # nothing to delete; the server takes such a request for a mistake
             request = v1.DeleteRecordsRequest(
                 collection=collection_path(collection),
                 ids=batch,

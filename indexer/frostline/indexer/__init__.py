@@ -5,6 +5,8 @@ from frostline.indexer.exporting import Exported, export
 from frostline.indexer.importing import ImportOptions, import_records
 from frostline.indexer.job import Progress, Summary
 from frostline.indexer.options import IndexOptions
+from frostline.indexer.overlap import Overlap
+from frostline.indexer.reembedding import Reembedded, ReembedOptions, reembed
 from frostline.indexer.run import index
 from frostline.indexer.sources import open_source
 
@@ -18,10 +20,14 @@ __all__ = [
     "JobChanged",
     "JobStopped",
     "MissingExtra",
+    "Overlap",
     "Progress",
+    "ReembedOptions",
+    "Reembedded",
     "Summary",
     "export",
     "import_records",
     "index",
     "open_source",
+    "reembed",
 ]

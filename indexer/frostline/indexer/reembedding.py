@@ -1,12 +1,12 @@
 """Re-embedding: a shadow of a collection with another encoder is made, compared, and put in its place."""
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from frostline.client import Client, Collection, Encoder, NotFound, VectorField
+from frostline.client import Client, Collection, Durability, Encoder, FieldKind, IndexKind, NotFound, VectorField
 from frostline.indexer.checkpoint import Identity, Journal, open_journal
 from frostline.indexer.errors import BadSource, IndexingError
 from frostline.indexer.job import Job, Progress, Summary, Writing
@@ -107,6 +107,12 @@ def reembed(
     encoder = client.get_encoder(options.encoder)
     vector_name = options.vector_name or next(iter(old.vectors))
     _check(client, old, encoder, vector_name, options)
+    asked_by_content = _can_embed(client, old.vectors[vector_name])
+    if options.questions and not asked_by_content:
+        raise BadSource(
+            f"collection {old.name!r} cannot be searched for texts, since the server has no encoder of its vector "
+            f"{vector_name!r}; leave the questions out, and records are searched for by their vectors"
+        )
     new = _shadow(client, old, vector_name, options)
     source = StoredRecords(client, old, vector_name, encoder.modality)
     writing = Writing(
@@ -126,14 +132,17 @@ def reembed(
     with open_journal(folder, identity, restart=options.restart) as journal:
         _take(new, journal, options)
         job = Job(client, source, writing, journal, on_progress)
-        shadow = Shadow(client, old.name, new.name)
-        deleted = _catch_up(job, journal, shadow)
+        shadow = Shadow(client, old.name, new.name, options.queries)
+        deleted = _catch_up(job, journal, shadow, options.batch_size)
         questions = [Question(text) for text in options.questions] or shadow.sample(
-            options.queries, encoder.modality, by_content=bool(old.vectors[vector_name].encoder)
+            encoder.modality, by_content=asked_by_content
         )
         alike = overlap(client, (old.name, new.name), vector_name, questions)
-        before = _flip(client, options.alias, source, shadow, journal) if options.alias else ""
         without = [each.id for each in journal.rejections() if each.reason == NO_CONTENT]
+        before = ""
+        if options.alias:
+            deleted += _catch_up(job, journal, shadow, options.batch_size)
+            before = _flip(client, options.alias, source, shadow, journal)
         return Reembedded(
             collection=old.name,
             shadow=new.name,
@@ -148,15 +157,19 @@ def reembed(
         )
 
 
-def _catch_up(job: Job, journal: Journal, shadow: Shadow) -> int:
-    """Goes round after round over what was written meanwhile, until a round finds nothing."""
+def _catch_up(job: Job, journal: Journal, shadow: Shadow, few: int) -> int:
+    """Goes round after round over what was written meanwhile, until a round finds few changes or none."""
     deleted = 0
     while True:
-        rows = journal.state.rows
+        before = journal.state.rows
         job.run()
-        if journal.state.rows == rows:
-            return deleted
-        deleted += shadow.delete_gone() + shadow.delete_outdated(each.id for each in journal.rejections())
+        gone = shadow.delete_gone() + shadow.delete_outdated(each.id for each in journal.rejections())
+        deleted += gone
+        if gone + journal.state.rows - before < few:
+            break
+    if gone:
+        job.run()  # what was written again while it was deleted
+    return deleted
 
 
 def _flip(client: Client, alias: str, source: StoredRecords, shadow: Shadow, journal: Journal) -> str:
@@ -165,7 +178,7 @@ def _flip(client: Client, alias: str, source: StoredRecords, shadow: Shadow, jou
     client.set_alias(alias, shadow.name)
     # Whoever knew the old collection by the alias may have written to it until just now.
     shadow.follow(row.record for row in source.rows(journal.state.position))
-    journal.forget()  # from now on the shadow has records of its own, which no other run may delete
+    journal.finish()  # from now on the shadow has records of its own, which no other run may delete
     return before
 
 
@@ -191,6 +204,13 @@ def _check(client: Client, old: Collection, encoder: Encoder, vector_name: str, 
             )
 
 
+def _can_embed(client: Client, field: VectorField) -> bool:
+    return any(
+        encoder.name == field.encoder and encoder.fingerprint == field.space.fingerprint
+        for encoder in client.list_encoders()
+    )
+
+
 def _shadow(client: Client, old: Collection, vector_name: str, options: ReembedOptions) -> Collection:
     name = options.shadow or shadow_name(old.name, options.encoder)
     vectors = {
@@ -204,10 +224,10 @@ def _shadow(client: Client, old: Collection, vector_name: str, options: ReembedO
             name,
             description=old.description,
             vectors=vectors,
-            fields=old.fields,  # type: ignore[arg-type] # as the server gave them
-            index=old.index,  # type: ignore[arg-type]
+            fields=cast("dict[str, FieldKind]", old.fields),
+            index=cast(IndexKind, old.index),
             min_recall=old.min_recall,
-            durability=old.durability,  # type: ignore[arg-type]
+            durability=cast(Durability, old.durability),
         )
     if found.name == old.name or {each: field.encoder for each, field in found.vectors.items()} != {
         each: field.encoder for each, field in vectors.items()

@@ -1,15 +1,14 @@
 """The records of a collection as the source of a job."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
 
 from frostline.client import Client, Collection, Record
 from frostline.indexer.fields import payload_bytes
+from frostline.indexer.reading import READ_AT_ONCE, chunks, found
 from frostline.indexer.rows import Position, Rejection, Row
 
 NO_CONTENT = "NO_CONTENT"
-
-_READ_AT_ONCE = 256
 
 
 class StoredRecords:
@@ -56,13 +55,12 @@ class StoredRecords:
             if record.sequence > start.sequence
         )
         places = _with_places(listed, start.sequence)
-        while chunk := dict(islice(places, _READ_AT_ONCE)):
+        for some in chunks(places, READ_AT_ONCE):
+            ends = dict(some)
             # One that was deleted since it was listed is not found; one that was written again is listed again.
-            for record in self._client.get(
-                self._collection.name, chunk, include_content=True, include_vectors=self._others
-            ):
+            for record in found(self._client, self._collection.name, list(ends), content=True, vectors=self._others):
                 number += 1
-                yield self._row(number, Position(number, sequence=chunk[record.id]), record)
+                yield self._row(number, Position(number, sequence=ends[record.id]), record)
 
     def _row(self, number: int, end: Position, record: Record) -> Row:
         vectors = dict(record.vectors)

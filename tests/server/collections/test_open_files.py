@@ -43,13 +43,18 @@ def open_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+def read_side_by_side(readers, count):
+    with contextlib.ExitStack() as held:
+        for _ in range(count):
+            held.enter_context(readers.connection())
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_too_many_open_files_are_no_damage(catalogue, open_files, more):
     notes = filled(catalogue, "notes")
     open_files(more)
-    with contextlib.ExitStack() as held, pytest.raises(Overloaded, match="ulimit -n"):
-        while True:
-            held.enter_context(notes._readers.connection())
+    with pytest.raises(Overloaded, match="ulimit -n"):
+        read_side_by_side(notes._readers, 20)
     with pytest.raises(Overloaded, match="ulimit -n"):
         catalogue.create(config("more"))
     with pytest.raises(Overloaded, match="ulimit -n"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from frostline.server.collections import segment_files
 from frostline.server.collections.building import Order
 from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.durable_files import sync
 
 Report = Callable[[str, float], None]
 """Told what is being done, and how much of it is done, of 1."""
@@ -64,7 +65,7 @@ class Builder:
             return None
         finished = folder / f"{first:012d}-{last:012d}-{uuid.uuid4().hex[:8]}"
         unfinished.rename(finished)
-        segment_files.sync(folder)
+        sync(folder)
         return finished
 
     def cancel(self, database: Path) -> None:

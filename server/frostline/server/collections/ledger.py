@@ -27,7 +27,7 @@ from frostline.server.collections.operations import (
 )
 from frostline.server.collections.requests import Request, Requests
 from frostline.server.collections.reserve import FILE_NAME as RESERVE_NAME
-from frostline.server.collections.reserve import RESERVE_BYTES, Reserve
+from frostline.server.collections.reserve import Reserve
 from frostline.server.collections.row_changes import RowChanges
 from frostline.server.errors import StorageFull
 
@@ -91,8 +91,10 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._attempt(operation, commit) for operation in operations]
             if commit.sequence > self._sequence:
-                last = commit.added[-1].internal_id if commit.added else self._last_internal_id
-                self._connection.execute("UPDATE meta SET sequence = ?, internal_id = ?", (commit.sequence, last))
+                if commit.added:  # not given again even if this fails: the follower may not forget what it saw
+                    self._last_internal_id = commit.added[-1].internal_id
+                meta = commit.sequence, self._last_internal_id
+                self._connection.execute("UPDATE meta SET sequence = ?, internal_id = ?", meta)
                 self._follower.prepare(commit)
                 self._commit = commit
         except Exception as error:
@@ -109,7 +111,6 @@ class Ledger:
             self._commit = None
             self._sequence = commit.sequence
             if commit.added:
-                self._last_internal_id = commit.added[-1].internal_id
                 self._cramped = False
             self._follower.publish()
             if commit.config is not self._config:
@@ -220,10 +221,7 @@ class Ledger:
         return bool(free > pages // 4)
 
     def _log_too_long(self) -> bool:
-        """Whether the log must be cut: it may soon not fit into the file any more, even with the reserve given up."""
-        log_bytes = os.stat(self._log_path).st_size
-        disk = os.statvfs(self._path)
-        return log_bytes > WAL_BYTES or 2 * log_bytes > disk.f_bavail * disk.f_frsize + RESERVE_BYTES
+        return os.stat(self._log_path).st_size > WAL_BYTES
 
     def _explained(self, error: Exception) -> Exception:
         return explained(error, self._path) if isinstance(error, sqlite3.Error) else error

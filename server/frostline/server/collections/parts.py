@@ -123,11 +123,11 @@ class Part:
     def rows(self, internal_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows by internal id; those that the part does not hold are left out."""
         mine = self.internal_ids
+        if not len(mine):
+            return np.empty(0, np.int64)
         rows = np.searchsorted(mine, internal_ids)
-        inside = rows < len(mine)
-        rows, internal_ids = rows[inside], internal_ids[inside]
-        held: NDArray[np.int64] = rows[mine[rows] == internal_ids]
-        return held
+        held = mine[np.minimum(rows, len(mine) - 1)] == internal_ids
+        return rows if held.all() else rows[held]
 
     def grown(self, total: int) -> "Part":
         """The part after rows were added to its source; this one stays as it is."""
@@ -146,10 +146,6 @@ class Part:
         np.bitwise_and.at(bits, dying >> 3, ~_bit(dying))
         return replace(self, alive=Selection(bits, self.total, self.live - len(dying)))
 
-    def live_ids(self) -> NDArray[np.int64]:
-        """Internal ids of rows that can be found, ascending."""
-        return self.internal_ids[self.alive.positions()]
-
     def select(self, rows: BitMap) -> Selection:
         """Those of the rows that live."""
         asked = np.frombuffer(rows.to_array(), np.uint32).astype(np.int64)
@@ -166,11 +162,12 @@ def locate(parts: Sequence[Part], internal_ids: NDArray[np.int64]) -> list[tuple
     Returns:
         Positions of parts that are responsible for some, each with the positions of those among the n.
     """
-    if len(parts) == 1:
-        return [(0, np.arange(len(internal_ids)))]
-    ends = np.array([part.source.last for part in parts[:-1]], np.int64)
+    holding = [place for place, part in enumerate(parts) if part.total]
+    if len(holding) <= 1:
+        return [(place, np.arange(len(internal_ids))) for place in holding]
+    ends = np.array([parts[place].source.last for place in holding[:-1]], np.int64)
     owner = np.searchsorted(ends, internal_ids)
-    return [(int(each), np.flatnonzero(owner == each)) for each in np.unique(owner)]
+    return [(holding[each], np.flatnonzero(owner == each)) for each in np.unique(owner)]
 
 
 def _bit(rows: NDArray[np.int64]) -> NDArray[np.uint8]:

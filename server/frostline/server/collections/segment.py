@@ -2,6 +2,7 @@
 
 import mmap
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +49,11 @@ class Segment:
         self.verified = False
         rows = self.manifest.rows
         try:
-            self._internal_ids: NDArray[np.int64] = np.load(folder / INTERNAL_IDS, mmap_mode="r", allow_pickle=False)
-            self._offsets: NDArray[np.int64] = np.load(folder / ID_OFFSETS, mmap_mode="r", allow_pickle=False)
+            self._internal_ids = _integers(folder / INTERNAL_IDS)
+            self._offsets = _integers(folder / ID_OFFSETS)
             self._bytes = _mapped(folder / ID_BYTES)
             self._maps = [_row_map(folder, slot, count) for slot, count in enumerate(self.manifest.vector_counts)]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SyntaxError, TokenError) as error:  # the last two: in the head of an array
             raise DataDamaged(f"segment {folder} cannot be read: {error}") from error
         if self._internal_ids.shape != (rows,) or self._offsets.shape != (rows + 1,):
             raise DataDamaged(f"segment {folder} does not hold {rows} rows")
@@ -144,4 +145,9 @@ def _mapped(path: Path) -> bytes | mmap.mmap:
 
 def _row_map(folder: Path, slot: int, count: int) -> RowMap:
     path = folder / f"{slot}.rows.npy"
-    return RowMap(np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None, count)
+    return RowMap(_integers(path) if path.exists() else None, count)
+
+
+def _integers(path: Path) -> NDArray[np.int64]:
+    """A file of integers, mapped; as a plain array, because slices of a `memmap` cost ten times as much."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

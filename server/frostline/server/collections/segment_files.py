@@ -12,13 +12,13 @@ All of it is derived from the rows and can be deleted at any time.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.server.collections.config import IndexKind
+from frostline.server.collections.durable_files import read_json, sync, write_json
 from frostline.server.collections.fields import IndexedField
 from frostline.server.errors import DataDamaged
 
@@ -77,9 +77,8 @@ def describe(folder: Path) -> dict[str, FileInfo]:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest, last, and syncs it and the folders."""
-    path = folder / MANIFEST
-    path.write_text(manifest.model_dump_json())
-    for each in (path, *(path for path in folder.rglob("*") if path.is_dir()), folder):
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    for each in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
         sync(each)
 
 
@@ -90,8 +89,8 @@ def read(folder: Path) -> Manifest:
         DataDamaged: it cannot be read, or a file is missing or of another size; names it.
     """
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except (OSError, ValidationError, ValueError) as error:
+        manifest = Manifest.model_validate(read_json(folder / MANIFEST))
+    except (OSError, ValidationError, DataDamaged) as error:
         raise DataDamaged(f"{folder / MANIFEST} cannot be read: {type(error).__name__}") from error
     if manifest.format != FORMAT:
         raise DataDamaged(f"{folder} has format {manifest.format}, this Frostline reads {FORMAT}")
@@ -112,15 +111,6 @@ def damaged(folder: Path, manifest: Manifest) -> str | None:
         except OSError:
             return name
     return None
-
-
-def sync(path: Path) -> None:
-    """Waits until a file, or a folder's list of files, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def progress_line(step: str, progress: float) -> str:

@@ -17,6 +17,7 @@ from frostline.server.collections.builder import Builder, Report
 from frostline.server.collections.commit import Added
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.database import Readers
+from frostline.server.collections.durable_files import sync
 from frostline.server.collections.merging import Merge, PartInfo
 from frostline.server.collections.operations import Forget
 from frostline.server.collections.parts import Part
@@ -150,15 +151,17 @@ class Segments:
         sources = [part.source for part in old]
 
         def exchanged(state: State) -> State:
-            there = [part.source for part in state.parts]
-            start = there.index(sources[0])
-            return state.exchanged(start, start + len(sources), new)
+            start = [part.source for part in state.parts].index(sources[0])
+            # Nothing is committed meanwhile. What died is read from the file: the old parts may be damaged.
+            with self._place.readers.connection() as connection:
+                gone = Rows(connection, state.config).tombstones()
+            return state.exchanged(start, start + len(sources), [part.without(part.rows(gone)) for part in new])
 
         self._states.change(exchanged)
         for source in sources:
             if isinstance(source, Segment):
                 shutil.rmtree(source.folder)  # who searches it has it mapped
-        segment_files.sync(self._place.folder)  # before tombstones are forgotten that only these folders needed
+        sync(self._place.folder)  # before tombstones are forgotten that only these folders needed
 
     def _forget(self, first: int, last: int, new: Sequence[Part]) -> None:
         """Tombstones of rows that the new segment does not hold are of no use any more."""
@@ -180,7 +183,6 @@ class Segments:
         )
         with self._place.readers.connection() as connection:
             config = self._states.state.config
-            # Rows deleted from now on are read or not, but alive they are only where they were before.
             memory = _in_memory(Rows(connection, config), config, segment.first, segment.last)
         self._exchange([part], [memory])
 

@@ -81,10 +81,8 @@ class State:
         return replace(self, parts=(*kept, Part.of(tail, np.empty(0, np.int64))), filtered={})
 
     def exchanged(self, start: int, end: int, new: Sequence[Part]) -> "State":
-        """The state with parts `start` to `end` in another shape; what is dead in the old shape is so in the new."""
-        alive = np.concatenate([np.empty(0, np.int64), *(part.live_ids() for part in self.parts[start:end])])
-        fresh = [part.without(np.flatnonzero(~np.isin(part.internal_ids, alive))) for part in new]
-        return replace(self, parts=(*self.parts[:start], *fresh, *self.parts[end:]), filtered={})
+        """The state with parts `start` to `end` in another shape, with the same rows alive."""
+        return replace(self, parts=(*self.parts[:start], *new, *self.parts[end:]), filtered={})
 
 
 class States:

@@ -62,17 +62,20 @@ def build(
             index.add(np.ascontiguousarray(vectors[start : start + step]))
         searchable = vector_index.finished(index, metric)
         size, crc = vector_index.write_index(index, folder / f"{slot}.faiss")
-        tuning = tuning.model_copy(update={"lists": lists, "index_bytes": size, "index_crc": crc})
-        tuning = calibrated(vectors, tuning, searchable, threads, report)
+        turned = searchable.turned if isinstance(searchable, vector_index.IvfIndex) else 0
+        changes = {"lists": lists, "index_bytes": size, "index_crc": crc, "turned": turned}
+        tuning = tuning.model_copy(update=changes)
+        tuning = calibrated(vectors, tuning, searchable, report)
     (folder / f"{slot}.json").write_text(tuning.model_dump_json())
 
 
 def list_count(rows: int) -> int:
-    """How many lists: the power of 2 nearest to the root of the rows.
+    """How many lists: the power of 2 nearest to 4 times the root of the rows, but no shorter ones than 64 rows.
 
-    Measured at 200,000 and 1,000,000 x 384: comparing a query with a centroid takes as long as with 14 compressed rows.
+    Measured at 200,000 x 384: 2,048 lists are searched in half the time of 1,024, and a query is compared with as many
+    centroids as rows.
     """
-    return int(2 ** min(12, max(4, round(math.log2(math.sqrt(rows))))))
+    return int(2 ** min(12, max(4, round(math.log2(min(4 * math.sqrt(rows), rows / 64))))))
 
 
 def _kind(kind: IndexKind, rows: int) -> IndexKind:

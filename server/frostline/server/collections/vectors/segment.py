@@ -19,15 +19,14 @@ from frostline.server.collections.vectors.tuning import Tuning, chosen_lists, re
 from frostline.server.collections.vectors.vector_index import HnswIndex, Index, IvfIndex, open_index
 from frostline.server.errors import DataDamaged
 
-THIN = 0.5
+THIN = 0.7
 """A filter that leaves this share of nearly every list is searched like no filter, a little wider."""
 _THINNED = 0.01
 """So much of the rows may be in lists of which it leaves less."""
-_COUNTED_ROWS = 1 << 15
+COUNTED_ROWS = 1 << 15
 """About how many matching rows are looked at to learn which lists they are in."""
 _CORRELATED = 1.3
-"""Matching rows lie together when so many times more of their list's rows match than of all rows. Above 1, because of
-4,000 rows that match by chance each shares its list with a few."""
+"""Matching rows lie together when so many times more of their list's rows match than of all rows."""
 
 
 class Scan(Protocol):
@@ -55,8 +54,7 @@ class SegmentVectors:
         self.tuning = tuning
         self._index = index
         self._scan = scan
-        self._key = object()
-        self._nprobe: dict[int, int] = {}
+        self._unfiltered: dict[int, Plan] = {}
 
     @classmethod
     def open(
@@ -125,27 +123,30 @@ class SegmentVectors:
     ) -> Found:
         tuning = self.tuning
         if selection is None:
-            nprobe = self._nprobe.get(k) or self._nprobe.setdefault(k, tuning.lists_for(k, tuning.share))
-            rows = index.candidates(queries, wanted, nprobe, None)
-            return self._compared(queries, k, rows, None, self._plan(rows, nprobe, 1.0, False))
+            unfiltered = self._unfiltered.get(k) or self._unfiltered.setdefault(
+                k, Plan(tuning.kind.value, 0, tuning.nprobe_for(k), tuning.expected(1.0, False, k))
+            )
+            rows = index.candidates(queries, wanted, unfiltered.nprobe, None)
+            return self._compared(queries, k, rows, None, unfiltered._replace(candidates=rows.size))
         selectivity = selection.count / len(self.vectors)
-        matches = selection.counts(self._key, index.list_of_row, len(index.sizes), _COUNTED_ROWS)
+        matches = selection.counts(index, index.list_of_row, len(index.sizes), COUNTED_ROWS)
         density = matches / np.maximum(index.sizes, 1)
         thinned = int(index.sizes[density < THIN].sum())
         if selectivity >= THIN and thinned <= _THINNED * len(self.vectors):
-            nprobe = tuning.lists_for(k / selectivity, tuning.share)
+            nprobe = tuning.nprobe_for(k / selectivity)
             rows = index.candidates(queries, wanted, nprobe, selection)
-            return self._compared(queries, k, rows, selection, self._plan(rows, nprobe, 1.0, False))
+            plan = Plan(tuning.kind.value, rows.size, nprobe, tuning.expected(1.0, False, k))
+            return self._compared(queries, k, rows, selection, plan)
         lists = chosen_lists(tuning, index.nearest_lists(queries), index.sizes, matches, k)
         if lists.rows * tuning.code_seconds > selection.count * tuning.row_seconds:
             return self._exact(queries, k, selection)
         rows = index.candidates_in(queries, wanted, lists.ids, selection)
         together = float(density @ matches) / max(float(matches.sum()), 1.0)
-        plan = self._plan(rows, lists.ids.shape[1], selectivity, together > _CORRELATED * selectivity)
+        # Of few rows looked at, each shares its list with itself.
+        by_chance = len(index.sizes) / min(selection.count, COUNTED_ROWS)
+        correlated = together > (_CORRELATED + by_chance) * selectivity
+        plan = Plan(tuning.kind.value, rows.size, lists.ids.shape[1], tuning.expected(selectivity, correlated))
         return self._compared(queries, k, rows, selection, plan)
-
-    def _plan(self, rows: NDArray[np.int64], nprobe: int, selectivity: float, correlated: bool) -> Plan:
-        return Plan(self.tuning.kind.value, rows.size, nprobe, self.tuning.expected(selectivity, correlated))
 
     def _by_hnsw(
         self, index: HnswIndex, queries: NDArray[np.float32], k: int, wanted: int, selection: Selection | None

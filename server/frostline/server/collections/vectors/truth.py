@@ -1,7 +1,7 @@
 """Questions whose exact answers are known: rows of the data as queries, with and without filters.
 
 A query's own row is never part of an answer. Filters are independent of the vectors, or follow them in one of three
-ways: the surroundings of another query, patches all over, or one side of a plane.
+ways: the surroundings of another query, one side of a plane, or patches all over.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,12 +14,13 @@ from frostline.server.collections.config import Metric
 from frostline.server.collections.vectors.selection import Selection
 
 SELECTIVITIES = (0.5, 0.1, 0.01, 0.001)
+FORMS = ("independent", "surroundings", "plane", "patches")
 PLAIN_NEIGHBORS = 100
 """Neighbors known of a query without a filter."""
 NEIGHBORS = 10
 """Neighbors known of a query with one."""
-_QUERIES = 384
-_FILTERED = 96
+_QUERIES = 1_024
+_FILTERED = 128
 """So many of them are also asked with filters, and ranked against all rows."""
 _TOGETHER = 32
 _FEWEST = 200
@@ -34,7 +35,7 @@ class Case(NamedTuple):
         query: float32 of shape (1, d).
         row: the query's own, to be left out of what is found.
         selectivity: share of the rows that match; 1 without a filter.
-        correlated: whether matching rows lie together.
+        form: of the set of matching rows: independent, surroundings, plane or patches.
         selection: the matching rows, without the query's own; None for all, with it.
         answer: int64 of shape (10,) or, without a filter, (100,), closest first.
     """
@@ -42,7 +43,7 @@ class Case(NamedTuple):
     query: NDArray[np.float32]
     row: int
     selectivity: float
-    correlated: bool
+    form: str
     selection: Selection | None
     answer: NDArray[np.int64]
 
@@ -82,7 +83,7 @@ def questions(
         near[np.arange(len(asked)), asked] = -np.inf
         for i, row in enumerate(asked):
             answer = _best(near[i], PLAIN_NEIGHBORS)
-            cases.append(Case(queries[i : i + 1], int(row), 1.0, False, None, answer))
+            cases.append(Case(queries[i : i + 1], int(row), 1.0, FORMS[0], None, answer))
         if filtered:
             if ranking is not None:
                 for i in range(len(asked)):
@@ -107,11 +108,11 @@ def _filtered(
         independent = random.choice(total, count, replace=False, shuffle=False)
         for i, row in enumerate(asked):
             together = _together(i, near, sides, patches, count, random)
-            for correlated, matching in ((False, independent), (True, together)):
-                selection = Selection.of(matching[matching != row], total)
-                positions = selection.positions()
-                answer = positions[_best(near[i][positions], NEIGHBORS)]
-                yield Case(queries[i : i + 1], int(row), selectivity, correlated, selection, answer)
+            for form, rows in ((FORMS[0], independent), (FORMS[1 + i % 3], together)):
+                matching = rows[rows != row]
+                answer = matching[_best(near[i][matching], NEIGHBORS)]
+                selection = Selection.of(matching, total)
+                yield Case(queries[i : i + 1], int(row), selectivity, form, selection, answer)
 
 
 def _together(
@@ -122,7 +123,7 @@ def _together(
     count: int,
     random: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Rows that lie together, in one of three ways."""
+    """Rows that lie together, in the form whose turn it is."""
     if i % 3 == 0:
         return _best(near[(i + 1) % len(near)], count)
     if i % 3 == 1:

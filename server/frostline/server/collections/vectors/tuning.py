@@ -27,9 +27,8 @@ _SPARE = 2.0
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
 
-
-CODE_DIMENSIONS = (4, 3, 2, 5, 1)
-"""How many dimensions share a code of 4 bits: the first of these that divides the number of dimensions."""
+_CODES = 96
+"""How many codes of 4 bits a row has at most, unless 4 dimensions share one."""
 
 
 class Measured(BaseModel):
@@ -66,15 +65,17 @@ class Tuning(BaseModel):
         list_ranks: ascending numbers of nearest lists; the last is `lists`.
         coverage: `coverage[g][r]` is the mean share of the `ball_sizes[g]` nearest rows in the `list_ranks[r]` nearest
             lists.
-        share: how much of the k nearest rows the lists searched must hold, without a filter.
-        filtered_share: the same under a filter.
+        turned: how many dimensions the index knows of each row; see `rotation.py`. 0 where it knows them as they are.
+        nprobe: lists searched for 10 and for 100 neighbors without a filter.
+        filtered_share: how much of the k nearest rows the lists searched under a filter must hold.
         candidates: rows compared exactly, for 10 and for 100 neighbors.
         filtered_candidates: the same under a filter.
         ef: length of the queue of hnsw; 0 for other kinds.
         exact_rows: up to so many matching rows are compared one by one.
         row_seconds: what comparing one row exactly takes.
         code_seconds: what comparing one compressed row takes.
-        measured: recall at build by sort of filter.
+        measured: recall of the 10 nearest at build by sort of filter.
+        recall_at_100: recall of the 100 nearest at build without a filter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -90,7 +91,8 @@ class Tuning(BaseModel):
     ball_sizes: list[Count] = []
     list_ranks: list[Count] = []
     coverage: list[list[Share]] = []
-    share: Share = 1.0
+    turned: Annotated[int, Field(ge=0, le=1 << 17)] = 0
+    nprobe: tuple[Count, Count] = (0, 0)
     filtered_share: Share = 1.0
     candidates: tuple[Count, Count] = (0, 0)
     filtered_candidates: tuple[Count, Count] = (0, 0)
@@ -99,6 +101,7 @@ class Tuning(BaseModel):
     row_seconds: Annotated[float, Field(ge=0, le=1)] = 0.0
     code_seconds: Annotated[float, Field(ge=0, le=1)] = 0.0
     measured: list[Measured] = []
+    recall_at_100: Share = 1.0
 
     @model_validator(mode="after")
     def _consistent(self) -> "Tuning":
@@ -113,10 +116,9 @@ class Tuning(BaseModel):
     @property
     def factory(self) -> str:
         """What the index is made of, in the words of FAISS's index factory."""
-        codes = next(self.dimensions // each for each in CODE_DIMENSIONS if self.dimensions % each == 0)
         return {
-            IndexKind.IVF_PQ: f"IVF{self.lists},PQ{codes}x4fs",
-            IndexKind.RABITQ: f"IVF{self.lists},RaBitQfs",
+            IndexKind.IVF_PQ: f"PCAR{self.turned},IVF{self.lists},PQ{code_count(self.turned)}x4fs",
+            IndexKind.RABITQ: f"PCAR{self.turned},IVF{self.lists},RaBitQfs",
             IndexKind.HNSW: "HNSW32,SQ8",
         }.get(self.kind, "Flat")
 
@@ -142,8 +144,24 @@ class Tuning(BaseModel):
         mixed: NDArray[np.float32] = self.spread[low] + np.float32(place) * (self.spread[high] - self.spread[low])
         return mixed
 
-    def expected(self, selectivity: float, correlated: bool) -> float:
+    def nprobe_for(self, k: float) -> int:
+        """How many lists hold enough of the k nearest rows: between what 10 and 100 take, and in proportion beyond."""
+        at_10, at_100 = self.nprobe
+        if k <= 10:
+            return at_10
+        if k >= 100:
+            beyond = self.lists_for(k, self.filtered_share) / self.lists_for(100, self.filtered_share)
+            return min(self.lists, math.ceil(at_100 * beyond))
+        return math.ceil(at_10 * (at_100 / at_10) ** math.log10(k / 10))
+
+    def expected(self, selectivity: float, correlated: bool, k: int = 10) -> float:
         """Recall of the index, not of exact plans, measured with filters of this sort and the nearest selectivity."""
+        at_10 = self._expected_at_10(selectivity, correlated)
+        if k <= 10 or selectivity < 1:
+            return at_10
+        return float(np.interp(math.log10(k), [1, 2], [at_10, self.recall_at_100]))
+
+    def _expected_at_10(self, selectivity: float, correlated: bool) -> float:
         indexed = [each for each in self.measured if not each.plan.startswith("exact")]
         like = [each for each in indexed if (each.selectivity < 1) == (selectivity < 1)]
         sort = [each for each in like if each.correlated == correlated]
@@ -204,6 +222,15 @@ def chosen_lists(
     places = np.argsort(~taken, axis=1, kind="stable")[:, :width]
     rows = max((np.where(taken, sizes[order], 0).sum(axis=1)).tolist())
     return Lists(np.ascontiguousarray(np.take_along_axis(ids, places, axis=1)), rows)
+
+
+def code_count(turned: int) -> int:
+    """How many codes of 4 bits a row of so many dimensions, a multiple of 8, has.
+
+    As few dimensions share a code as leave it at 96 codes: the fewer, the fewer rows must be compared exactly. Measured
+    at 40 dimensions: 40 codes need 20 candidates for 10 neighbors, 20 codes need 60, and are no faster to scan.
+    """
+    return next(turned // each for each in (1, 2, 4) if turned // each <= _CODES or each == 4)
 
 
 def read_tuning(path: Path) -> Tuning:

@@ -1,12 +1,12 @@
 """The approximate indexes of FAISS. Beside `exact.py` the only file that imports faiss.
 
-An index finds candidates; `segment.py` compares them exactly with the float vectors, so an index keeps 4 bits for 4
-dimensions and no floats. Rows are assigned to lists by Euclidean distance whatever the metric, because inner products
-would give the lists of long vectors nearly everything; lists are then searched by closeness in the metric.
+An index finds candidates; `segment.py` compares them exactly with the float vectors, so an index keeps no floats but
+4 bits for one or some dimensions of the rows as `rotation.py` turns them. Rows are assigned to lists by Euclidean
+distance whatever the metric, because inner products would give the lists of long vectors nearly everything; lists are
+then searched by closeness in the metric.
 """
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from frostline.server.collections.config import IndexKind, Metric
 from frostline.server.collections.vectors.exact import BATCH
+from frostline.server.collections.vectors.rotation import rotation
 from frostline.server.collections.vectors.selection import Selection
-from frostline.server.collections.vectors.tuning import CODE_DIMENSIONS, Tuning
+from frostline.server.collections.vectors.tuning import Tuning, code_count
 from frostline.server.errors import DataDamaged
 
 _faiss: Any = faiss  # ships no types
@@ -29,33 +30,31 @@ _SEED = 20_26
 
 
 class IvfIndex:
-    """Rows in lists around centroids, compressed.
+    """Rows in lists around centroids, turned and compressed.
 
     Args:
-        index: a trained IndexIVFPQFastScan or IndexIVFRaBitQFastScan.
+        index: a trained IndexPreTransform of a rotation and an IndexIVFPQFastScan or IndexIVFRaBitQFastScan.
         metric: how close two vectors are.
 
     Attributes:
+        turned: how many dimensions are left of a row.
         sizes: int64 of shape (lists,), rows of each list.
         list_of_row: int32 of shape (rows,).
     """
 
     def __init__(self, index: FaissObject, metric: Metric) -> None:
-        self._index = index
+        self._whole = index  # owns the others
+        self._index = _inner(index)
         self._metric = metric
         self._plain: dict[int, Any] = {}
-        lists = int(index.nlist)
-        flat = _faiss.downcast_index(index.quantizer)
+        turn = _faiss.downcast_VectorTransform(index.chain.at(0))
+        self._rotation: NDArray[np.float32] = _faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)
+        self.turned = len(self._rotation)
+        lists = int(self._index.nlist)
+        flat = _faiss.downcast_index(self._index.quantizer)
         self._centroids: NDArray[np.float32] = _faiss.vector_to_array(flat.codes).view("<f4").reshape(lists, -1)
         self._lengths = np.square(self._centroids).sum(axis=1)
-        self.sizes = np.array([index.invlists.list_size(each) for each in range(lists)], np.int64)
-        self.list_of_row = np.full(int(index.ntotal), -1, np.int32)
-        for each, ids in enumerate(self._ids()):
-            if len(ids) and (int(ids.min()) < 0 or int(ids.max()) >= len(self.list_of_row)):
-                raise DataDamaged(f"list {each} of the index names rows outside of the segment; rebuild the segment")
-            self.list_of_row[ids] = each
-        if int(self.sizes.sum()) != len(self.list_of_row) or (self.list_of_row < 0).any():
-            raise DataDamaged("the lists of the index do not hold each row once; rebuild the segment")
+        self.sizes, self.list_of_row = _members(self._index)
 
     def candidates(
         self, queries: NDArray[np.float32], count: int, nprobe: int, selection: Selection | None
@@ -71,7 +70,8 @@ class IvfIndex:
         Returns:
             int64 of shape (q, count), -1 where fewer were found.
         """
-        rows, scores, x = _outputs(queries, count)
+        turned = self._turned(queries)
+        rows, scores, x = _outputs(turned, count)
         params = _ivf_params(nprobe, selection) if selection else self._plain.get(nprobe)
         if params is None:
             params = self._plain[nprobe] = _ivf_params(nprobe, None)
@@ -92,7 +92,8 @@ class IvfIndex:
         Returns:
             int64 of shape (q, count), -1 where fewer were found.
         """
-        rows, scores, x = _outputs(queries, count)
+        turned = self._turned(queries)
+        rows, scores, x = _outputs(turned, count)
         distances = np.zeros(lists.shape, np.float32)
         pointers = [_faiss.swig_ptr(each) for each in (lists, distances, scores, rows)]
         params = _ivf_params(lists.shape[1], selection)
@@ -101,16 +102,26 @@ class IvfIndex:
 
     def nearest_lists(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
         """All lists of each query, nearest first: int64 of shape (q, lists)."""
+        turned = self._turned(queries)
         if len(queries) >= BATCH:
-            near = queries @ self._centroids.T
+            near = turned @ self._centroids.T
             if self._metric is not Metric.DOT:
                 near -= self._lengths / 2
         else:
             near = np.empty((len(queries), len(self._centroids)), np.float32)
-            for query, line in zip(queries, near, strict=True):
+            for query, line in zip(turned, near, strict=True):
                 self._compare(query, line)
         order: NDArray[np.int64] = np.argsort(-near, axis=1)
         return order
+
+    def _turned(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Queries as the rows in the lists are: float32 of shape (q, turned dimensions)."""
+        # One by one, so that a query comes out the same in every batch, and without waking BLAS's threads.
+        turned = np.empty((len(queries), self.turned), np.float32)
+        matrix, sizes = _faiss.swig_ptr(self._rotation), self._rotation.shape[::-1]
+        for query, line in zip(queries, turned, strict=True):
+            _faiss.fvec_inner_products_ny(_faiss.swig_ptr(line), _faiss.swig_ptr(query), matrix, *sizes)
+        return turned
 
     def _compare(self, query: NDArray[np.float32], near: NDArray[np.float32]) -> None:
         pointers = [_faiss.swig_ptr(each) for each in (near, query, self._centroids)]
@@ -119,11 +130,6 @@ class IvfIndex:
         else:
             _faiss.fvec_L2sqr_ny(*pointers, self._centroids.shape[1], len(near))
             np.negative(near, out=near)
-
-    def _ids(self) -> Iterator[NDArray[np.int64]]:
-        for each in range(len(self.sizes)):
-            size = int(self.sizes[each])
-            yield _faiss.rev_swig_ptr(self._index.invlists.get_ids(each), size) if size else np.empty(0, np.int64)
 
 
 class HnswIndex:
@@ -165,8 +171,14 @@ def trained(kind: IndexKind, metric: Metric, lists: int, sample: NDArray[np.floa
         index = _faiss.IndexHNSWSQ(d, _faiss.ScalarQuantizer.QT_8bit, HNSW_LINKS, measure)
         index.train(sample)
         return index
+    matrix = rotation(sample, keep_all=kind is IndexKind.RABITQ)
+    turn = _faiss.LinearTransform(d, len(matrix), False)
+    _faiss.copy_array_to_vector(matrix.ravel(), turn.A)
+    turn.is_trained = True
+    turned = turn.apply(sample)
+    d = len(matrix)
     clusters = _faiss.Kmeans(d, lists, niter=_ITERATIONS, seed=_SEED, max_points_per_centroid=len(sample))
-    clusters.train(sample)
+    clusters.train(turned)
     quantizer = _faiss.IndexFlatL2(d)
     quantizer.add(clusters.centroids)
     if kind is IndexKind.RABITQ:
@@ -174,8 +186,8 @@ def trained(kind: IndexKind, metric: Metric, lists: int, sample: NDArray[np.floa
     else:
         index = _faiss.IndexIVFPQFastScan(quantizer, d, lists, code_count(d), 4, measure)
         index.by_residual = False  # one table per query instead of one per list: half the time
-    index.train(sample)
-    return index
+    index.train(turned)
+    return _faiss.IndexPreTransform(turn, index)
 
 
 def finished(index: FaissObject, metric: Metric) -> Index:
@@ -183,10 +195,11 @@ def finished(index: FaissObject, metric: Metric) -> Index:
     if isinstance(index, _faiss.IndexHNSWSQ):
         return HnswIndex(index)
     if metric is Metric.DOT:
-        centroids = _faiss.downcast_index(index.quantizer)
-        by_product = _faiss.IndexFlatIP(index.d)
+        lists = _inner(index)
+        centroids = _faiss.downcast_index(lists.quantizer)
+        by_product = _faiss.IndexFlatIP(lists.d)
         by_product.add(centroids.reconstruct_n(0, centroids.ntotal))
-        index.quantizer = by_product
+        lists.quantizer = by_product
     return IvfIndex(index, metric)
 
 
@@ -211,16 +224,15 @@ def open_index(path: Path, tuning: Tuning) -> Index:
         index = _faiss.read_index(str(path), _faiss.IO_FLAG_MMAP_IFC if tuning.kind is IndexKind.HNSW else 0)
     except (OSError, RuntimeError, MemoryError) as error:
         raise DataDamaged(f"{path.name} cannot be read, rebuild the segment: {str(error)[:200]}") from error
-    found = (type(index).__name__, index.d, index.ntotal, index.metric_type, getattr(index, "nlist", 0))
-    wanted = (_CLASSES[tuning.kind], tuning.dimensions, tuning.rows, _measure(tuning.metric), tuning.lists)
+    outer = (type(index).__name__, index.d, index.ntotal)
+    if outer != (_OUTER[tuning.kind], tuning.dimensions, tuning.rows):
+        raise DataDamaged(f"{path.name} holds {outer} where something else was written; rebuild the segment")
+    inner = index if tuning.kind is IndexKind.HNSW else _inner(index)
+    found = (type(inner).__name__, inner.ntotal, inner.metric_type, getattr(inner, "nlist", 0), inner.d)
+    wanted = (_CLASSES[tuning.kind], tuning.rows, _measure(tuning.metric), tuning.lists, tuning.turned or index.d)
     if found != wanted:
         raise DataDamaged(f"{path.name} holds {found} where {wanted} was written; rebuild the segment")
     return HnswIndex(index) if tuning.kind is IndexKind.HNSW else IvfIndex(index, tuning.metric)
-
-
-def code_count(dimensions: int) -> int:
-    """How many codes of 4 bits a row has."""
-    return next(dimensions // each for each in CODE_DIMENSIONS if dimensions % each == 0)
 
 
 def file_crc(path: Path) -> int:
@@ -237,6 +249,27 @@ _CLASSES = {
     IndexKind.RABITQ: "IndexIVFRaBitQFastScan",
     IndexKind.HNSW: "IndexHNSWSQ",
 }
+_OUTER = {IndexKind.IVF_PQ: "IndexPreTransform", IndexKind.RABITQ: "IndexPreTransform", IndexKind.HNSW: "IndexHNSWSQ"}
+
+
+def _inner(index: FaissObject) -> FaissObject:
+    """The lists within an IndexPreTransform."""
+    return _faiss.downcast_index(index.index)
+
+
+def _members(index: FaissObject) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """How many rows each list has, int64 of shape (lists,), and the list of each row, int32 of shape (rows,)."""
+    lists = index.invlists
+    sizes = np.array([lists.list_size(each) for each in range(index.nlist)], np.int64)
+    list_of_row = np.full(int(index.ntotal), -1, np.int32)
+    parts = [_faiss.rev_swig_ptr(lists.get_ids(int(each)), int(sizes[each])) for each in np.flatnonzero(sizes)]
+    ids = np.concatenate([np.empty(0, np.int64), *parts])
+    if len(ids) != len(list_of_row) or (len(ids) and (int(ids.min()) < 0 or int(ids.max()) >= len(ids))):
+        raise DataDamaged("the lists of the index do not name the rows of the segment; rebuild the segment")
+    list_of_row[ids] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    if (list_of_row < 0).any():
+        raise DataDamaged("the lists of the index do not hold each row once; rebuild the segment")
+    return sizes, list_of_row
 
 
 def _measure(metric: Metric) -> int:
