@@ -1,7 +1,7 @@
 """What several tests of the catalogue need."""
 
 from collecting import config, record
-from frostline.server.collections.operations import Write
+from frostline.server.collections.rows.operations import Write
 
 
 def filled(catalogue, name, count=3):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from frostline.server.collections.config import CollectionConfig, Metric, VectorField
-from frostline.server.collections.records import Record
+from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.space import EmbeddingSpace
 
 

@@ -4,8 +4,8 @@ import sys
 import time
 
 from frostline.server.__main__ import main
-from frostline.server.collections import writer
-from frostline.server.collections.operations import Written
+from frostline.server.collections.rows import writer
+from frostline.server.collections.rows.operations import Written
 
 
 def write(self, group):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from frostline.server.collections.config import CollectionConfig, Metric, VectorField
-from frostline.server.collections.query import Step
-from frostline.server.collections.search_port import Matching, Ranking
+from frostline.server.collections.search.query import Step
+from frostline.server.collections.search.search_port import Matching, Ranking
 from frostline.server.encoders.space import EmbeddingSpace
 from frostline.server.errors import DataDamaged
 

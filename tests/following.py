@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from collecting import config
-from frostline.server.collections import database
-from frostline.server.collections.ledger import Ledger
-from frostline.server.collections.operations import Upsert, Write
-from frostline.server.collections.records import Rows
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.ledger import Ledger
+from frostline.server.collections.rows.operations import Upsert, Write
+from frostline.server.collections.rows.records import Rows
 
 
 @dataclass

@@ -3,8 +3,8 @@
 import contextlib
 import io
 
-from frostline.server.collections import building
-from frostline.server.collections.builder import Builder
+from frostline.server.collections.segments import building
+from frostline.server.collections.segments.builder import Builder
 
 
 class InlineBuilder(Builder):

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collecting import config
-from frostline.server.collections import database, durable_files, names
+from frostline.server.collections import durable_files, names
 from frostline.server.collections.catalogue import Catalogue
-from frostline.server.collections.meta import read_meta
 from frostline.server.collections.names import Names, NamesFile
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.meta import read_meta
 
 NAMES = ("a", "b", "c", "d")
 ALIASES = ("x", "y")

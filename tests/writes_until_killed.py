@@ -19,12 +19,12 @@ import numpy as np
 
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
-from frostline.server.collections.compaction import Compactor
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.operations import PayloadPatch, Write
-from frostline.server.collections.records import Record
-from frostline.server.collections.shaping import Upkeep
-from frostline.server.collections.writer import Writer
+from frostline.server.collections.rows.operations import PayloadPatch, Write
+from frostline.server.collections.rows.records import Record
+from frostline.server.collections.rows.writer import Writer
+from frostline.server.collections.segments.compaction import Compactor
+from frostline.server.collections.segments.shaping import Upkeep
 from inline_builder import InlineBuilder
 
 DIMENSIONS = 96

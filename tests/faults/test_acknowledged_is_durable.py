@@ -16,7 +16,7 @@ import pytest
 import writes_until_killed
 from collecting import config
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.query import SearchOptions
+from frostline.server.collections.search.query import SearchOptions
 from writes_until_killed import DIMENSIONS, KINDS, NAMES, after, opened, text_of, the_one, vector_of
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from collecting import config, record
-from frostline.server.collections import database
 from frostline.server.collections.catalogue import Catalogue
-from frostline.server.collections.operations import Write
-from frostline.server.collections.query import SearchOptions
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.operations import Write
+from frostline.server.collections.search.query import SearchOptions
 from frostline.server.errors import DataDamaged
 
 ROWS = 400

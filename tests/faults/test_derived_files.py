@@ -18,9 +18,9 @@ from frostline.server.collections.collection import Collection
 from frostline.server.collections.config import IndexKind, Metric
 from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.operations import Write
-from frostline.server.collections.query import SearchOptions
-from frostline.server.collections.shaping import Upkeep
+from frostline.server.collections.rows.operations import Write
+from frostline.server.collections.search.query import SearchOptions
+from frostline.server.collections.segments.shaping import Upkeep
 from inline_builder import InlineBuilder
 
 ROWS = 2100  # the fewest that are indexed by more than comparing are 2000

@@ -15,10 +15,10 @@ import pytest
 from collecting import config, record
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.operations import PayloadPatch, Write
-from frostline.server.collections.query import SearchOptions
-from frostline.server.collections.reserve import FILE_NAME as RESERVE_NAME
-from frostline.server.collections.reserve import RESERVE_BYTES
+from frostline.server.collections.rows.operations import PayloadPatch, Write
+from frostline.server.collections.rows.reserve import FILE_NAME as RESERVE_NAME
+from frostline.server.collections.rows.reserve import RESERVE_BYTES
+from frostline.server.collections.search.query import SearchOptions
 from frostline.server.errors import NotFound, StorageFull
 
 QUERY = np.ones((1, 4), np.float32)

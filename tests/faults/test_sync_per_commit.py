@@ -18,10 +18,10 @@ import os, sys
 from pathlib import Path
 from collecting import config, record
 from following import Follower, upsert
-from frostline.server.collections import database
-from frostline.server.collections.ledger import Ledger
-from frostline.server.collections.operations import Configure, Delete, Patch, PayloadPatch
-from frostline.server.collections.writer import Writer
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.ledger import Ledger
+from frostline.server.collections.rows.operations import Configure, Delete, Patch, PayloadPatch
+from frostline.server.collections.rows.writer import Writer
 
 path = Path(sys.argv[1])
 log = os.open(os.environ["SYNC_LOG"], os.O_WRONLY | os.O_APPEND)

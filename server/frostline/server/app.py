@@ -16,11 +16,11 @@ from typing import Self
 from frostline.server.api.additions import Additions
 from frostline.server.api.server import GrpcServer, Rooms
 from frostline.server.batching.batcher import Batcher, Limits
-from frostline.server.collections.builder import Builder
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
-from frostline.server.collections.compaction import Compactor
-from frostline.server.collections.shaping import Upkeep
+from frostline.server.collections.segments.builder import Builder
+from frostline.server.collections.segments.compaction import Compactor
+from frostline.server.collections.segments.shaping import Upkeep
 from frostline.server.encoders.encoder import Encoder, Prepared
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.sources import bundled

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from frostline.server.collections.segments import Segments
+from frostline.server.collections.segments.exchange import Segments
 from frostline.v1 import collection_pb2 as cp
 from frostline.v1 import collection_service_pb2 as c
 from frostline.v1 import embedding_pb2 as pb

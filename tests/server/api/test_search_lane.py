@@ -10,7 +10,7 @@ import pytest
 
 from frostline.server.api import search_lane
 from frostline.server.api.search_lane import MOST_QUERIES, SearchLane
-from frostline.server.collections.query import Explanation, Hits
+from frostline.server.collections.search.query import Explanation, Hits
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from collecting import config, record
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.operations import Write
-from frostline.server.collections.query import Leg, SearchOptions, SearchQuery
+from frostline.server.collections.rows.operations import Write
+from frostline.server.collections.search.query import Leg, SearchOptions, SearchQuery
 from frostline.server.errors import InvalidInput
 
 LIMIT = 100_000

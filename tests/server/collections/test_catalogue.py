@@ -8,7 +8,7 @@ import pytest
 from cataloguing import EMPTY, filled, folder_of, names, on_disk
 from collecting import config, record
 from frostline.server.collections.catalogue import Catalogue
-from frostline.server.collections.operations import Write
+from frostline.server.collections.rows.operations import Write
 from frostline.server.errors import (
     AlreadyExists,
     InUse,

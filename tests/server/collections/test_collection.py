@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from collecting import config, record, vector_field
-from frostline.server.collections import ledger, requests
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.config import Metric
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.operations import PayloadPatch, Write
-from frostline.server.collections.query import Leg, SearchOptions, SearchQuery
-from frostline.server.collections.records import Record
+from frostline.server.collections.rows import ledger, requests
+from frostline.server.collections.rows.operations import PayloadPatch, Write
+from frostline.server.collections.rows.records import Record
+from frostline.server.collections.search.query import Leg, SearchOptions, SearchQuery
 from frostline.server.errors import InvalidInput, ShuttingDown
 
 

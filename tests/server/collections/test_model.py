@@ -19,11 +19,11 @@ from frostline.server.collections.config import Metric
 from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.collections.filters.grammar import parse
 from frostline.server.collections.filters.matching import matches
-from frostline.server.collections.merge_patch import merge_patch
-from frostline.server.collections.operations import PayloadPatch, Write
-from frostline.server.collections.query import SearchOptions
-from frostline.server.collections.records import Record
-from frostline.server.collections.shaping import Upkeep
+from frostline.server.collections.rows.merge_patch import merge_patch
+from frostline.server.collections.rows.operations import PayloadPatch, Write
+from frostline.server.collections.rows.records import Record
+from frostline.server.collections.search.query import SearchOptions
+from frostline.server.collections.segments.shaping import Upkeep
 from frostline.server.errors import Conflict, NotFound
 from inline_builder import InlineBuilder
 

@@ -8,10 +8,10 @@ import threading
 import pytest
 
 from collecting import config, record
-from frostline.server.collections import database
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
-from frostline.server.collections.operations import Write
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.operations import Write
 from frostline.server.errors import Overloaded
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from collecting import config, record
-from frostline.server.collections import database, durable_files, snapshots
+from frostline.server.collections import durable_files, snapshots
 from frostline.server.collections.catalogue import Catalogue
-from frostline.server.collections.operations import Write
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.operations import Write
 from frostline.server.collections.snapshots import Snapshots
 from frostline.server.errors import AlreadyExists, DataDamaged, InvalidInput, NotFound, ShuttingDown, StorageFull
 

@@ -8,7 +8,7 @@ from frostline.server.api.off_loop import off_loop
 from frostline.server.api.record_message import check_condition, condition
 from frostline.server.api.status import item_error
 from frostline.server.collections.collection import Collection
-from frostline.server.collections.operations import PayloadPatch, Written
+from frostline.server.collections.rows.operations import PayloadPatch, Written
 from frostline.server.collections.validation import check_id, check_payload
 from frostline.server.errors import FrostlineError, InvalidInput
 from frostline.v1 import record_service_pb2 as pb

@@ -9,7 +9,7 @@ from frostline.server.api import convert
 from frostline.server.api.given_vectors import one
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.records import Record
+from frostline.server.collections.rows.records import Record
 from frostline.server.collections.validation import check_id, check_payload
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import DataDamaged, InvalidInput

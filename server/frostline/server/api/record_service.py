@@ -22,7 +22,7 @@ from frostline.server.api.upserts import RecordWriter
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.filters.expression import Expression
-from frostline.server.collections.operations import Written
+from frostline.server.collections.rows.operations import Written
 from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.v1 import record_service_pb2 as pb
 from frostline.v1.record_service_pb2_grpc import RecordServiceServicer

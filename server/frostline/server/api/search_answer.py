@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 
 from frostline.server.api.status import item_error
-from frostline.server.collections.query import Explanation, Hits
+from frostline.server.collections.search.query import Explanation, Hits
 from frostline.server.errors import FrostlineError
 from frostline.v1 import search_service_pb2 as pb
 from frostline.v1.embedding_pb2 import Timings

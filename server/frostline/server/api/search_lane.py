@@ -17,7 +17,7 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.collections.query import Hits
+from frostline.server.collections.search.query import Hits
 
 MOST_QUERIES = 64
 """The most queries of a group; one caller may have more."""

@@ -3,7 +3,7 @@
 import math
 
 from frostline.server.api import convert, filters
-from frostline.server.collections.query import Fusion, FusionMethod, Grouping, SearchMode, SearchOptions
+from frostline.server.collections.search.query import Fusion, FusionMethod, Grouping, SearchMode, SearchOptions
 from frostline.server.errors import InvalidInput
 from frostline.v1 import search_service_pb2 as pb
 

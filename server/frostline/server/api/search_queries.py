@@ -13,8 +13,8 @@ from frostline.server.api.content_vectors import ContentVectors, Made, Wanted
 from frostline.server.api.inputs import Waiting
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.config import Metric
-from frostline.server.collections.query import Leg, SearchMode, SearchQuery
-from frostline.server.collections.records import Record
+from frostline.server.collections.rows.records import Record
+from frostline.server.collections.search.query import Leg, SearchMode, SearchQuery
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput, NotFound
 from frostline.v1 import search_service_pb2 as pb

@@ -20,7 +20,7 @@ from frostline.server.api.search_options import search_mode, search_options
 from frostline.server.api.search_queries import QueryReader
 from frostline.server.api.sequences import at_sequence
 from frostline.server.collections.collection import Collection
-from frostline.server.collections.query import Hits, Leg, SearchMode, SearchOptions, SearchQuery
+from frostline.server.collections.search.query import Hits, Leg, SearchMode, SearchOptions, SearchQuery
 from frostline.server.errors import FrostlineError, InvalidInput
 from frostline.v1 import search_service_pb2 as pb
 from frostline.v1.embedding_pb2 import Timings

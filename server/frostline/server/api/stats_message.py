@@ -1,7 +1,7 @@
 """What a collection is made of, as a message."""
 
 from frostline.server.api.config_message import index_kind_number
-from frostline.server.collections.stats import CollectionStats, IndexStats, SegmentStats
+from frostline.server.collections.segments.stats import CollectionStats, IndexStats, SegmentStats
 from frostline.v1 import collection_service_pb2 as pb
 
 

@@ -18,10 +18,10 @@ from frostline.server.api.off_loop import off_loop
 from frostline.server.api.record_message import check_record, condition, content_for, contents, own_vectors
 from frostline.server.api.status import item_error
 from frostline.server.api.streams import Turn
-from frostline.server.collections.checksums import content_hash
 from frostline.server.collections.collection import Collection
-from frostline.server.collections.operations import Write, Written
-from frostline.server.collections.records import Record, Stored
+from frostline.server.collections.rows.checksums import content_hash
+from frostline.server.collections.rows.operations import Write, Written
+from frostline.server.collections.rows.records import Record, Stored
 from frostline.server.encoders.bundle import Manifest
 from frostline.server.errors import Conflict, FrostlineError, InvalidInput
 from frostline.v1 import record_service_pb2 as pb

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.collections import facets, reading, searching, segments, validation
+from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.database import FILE_NAME, Readers, connect
 from frostline.server.collections.filters.expression import Expression
-from frostline.server.collections.ledger import Ledger
-from frostline.server.collections.meta import read_meta
-from frostline.server.collections.operations import (
+from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
+from frostline.server.collections.rows.ledger import Ledger
+from frostline.server.collections.rows.meta import read_meta
+from frostline.server.collections.rows.operations import (
     Configure,
     Delete,
     DeleteRows,
@@ -26,13 +26,15 @@ from frostline.server.collections.operations import (
     Write,
     Written,
 )
-from frostline.server.collections.query import Hits, SearchOptions, SearchQuery
-from frostline.server.collections.records import Record, Rows, Stored
-from frostline.server.collections.shaping import Shaping, Upkeep
-from frostline.server.collections.state import States
-from frostline.server.collections.stats import CollectionStats
-from frostline.server.collections.view import Moved, StateView
-from frostline.server.collections.writer import Writer
+from frostline.server.collections.rows.records import Record, Rows, Stored
+from frostline.server.collections.rows.writer import Writer
+from frostline.server.collections.search import facets, reading, searching
+from frostline.server.collections.search.query import Hits, SearchOptions, SearchQuery
+from frostline.server.collections.search.view import Moved, StateView
+from frostline.server.collections.segments import exchange
+from frostline.server.collections.segments.shaping import Shaping, Upkeep
+from frostline.server.collections.segments.state import States
+from frostline.server.collections.segments.stats import CollectionStats
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
 
 MAX_ANSWER_BYTES = 64 << 20
@@ -64,8 +66,8 @@ class Collection:
             config = read_meta(connection, path).config
         self._readers = Readers(path, f"collection {config.id!r} is being closed and takes no more reads")
         upkeep = upkeep or Upkeep()
-        place = segments.Place(path, folder / segments.FOLDER, self._readers, upkeep.index_device)
-        self._states = States(segments.load(place, config))
+        place = exchange.Place(path, folder / exchange.FOLDER, self._readers, upkeep.index_device)
+        self._states = States(exchange.load(place, config))
         self._ledger = Ledger(path, self._states)
         self._writer = Writer(self._ledger, config.id)
         self._shaping = Shaping(place, self._states, self._writer, upkeep)

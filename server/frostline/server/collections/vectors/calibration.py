@@ -77,7 +77,7 @@ def _tuned_lists(
     at_10, measured = _fewest_lists(vectors, tuning, index, plain, NEIGHBORS)
     tuning = _checked(tuning, {"nprobe": (at_10, tuning.lists)})
     at_100, widest = _fewest_lists(vectors, tuning, index, plain, PLAIN_NEIGHBORS)
-    changes = {"nprobe": (at_10, max(at_10, at_100)), "measured": [measured], "recall_at_100": widest.recall}
+    changes: dict[str, object] = {"nprobe": (at_10, max(at_10, at_100)), "measured": [measured], "recall_at_100": widest.recall}
     tuning = _checked(tuning, changes)
     report("tune", 0.4)
     most = max(tuning.candidates[0], _filtered_candidates(tuning, index, filtered))
@@ -92,7 +92,9 @@ def _fewest_lists(
     """The fewest lists that reach the recall for k neighbors, or all, and what is reached."""
 
     def measured(nprobe: int) -> Measured:
-        tried = _checked(tuning, {"nprobe": (nprobe, nprobe)})
+        # The same for any number of neighbors: the query's own row makes them k + 1.
+        wanted = tuning.candidates_for(k, filtered=False)
+        tried = _checked(tuning, {"nprobe": (nprobe, nprobe), "candidates": (wanted, wanted)})
         return plain_recall(SegmentVectors(vectors, tried, index), plain, k)
 
     low, high = 0, 1

@@ -52,7 +52,7 @@ class Spread:
 
 
 def plain_recall(segment: SegmentVectors, plain: list[Case], k: int) -> Measured:
-    """Recall of the k nearest without a filter."""
+    """Recall of the k nearest without a filter, of a segment that takes k + 1 neighbors for k."""
     hits, wanted, plan = 0, 0, ""
     for start in range(0, len(plain), _TOGETHER):
         cases = plain[start : start + _TOGETHER]

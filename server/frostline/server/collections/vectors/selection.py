@@ -98,6 +98,6 @@ class Selection:
 
 def _positions(words: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.int64]:
     bits = np.unpackbits(np.ascontiguousarray(words).view(np.uint8), bitorder="little")
-    found = np.flatnonzero(bits)
+    found = np.flatnonzero(bits.view(np.bool_))
     positions: NDArray[np.int64] = places[found // _WORD_BITS] * _WORD_BITS + found % _WORD_BITS
     return positions

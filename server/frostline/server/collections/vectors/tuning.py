@@ -152,7 +152,7 @@ class Tuning(BaseModel):
         if k >= 100:
             beyond = self.lists_for(k, self.filtered_share) / self.lists_for(100, self.filtered_share)
             return min(self.lists, math.ceil(at_100 * beyond))
-        return math.ceil(at_10 * (at_100 / at_10) ** math.log10(k / 10))
+        return math.ceil(at_10 * math.exp(math.log(at_100 / at_10) * math.log10(k / 10)))
 
     def expected(self, selectivity: float, correlated: bool, k: int = 10) -> float:
         """Recall of the index, not of exact plans, measured with filters of this sort and the nearest selectivity."""

@@ -1,0 +1,1 @@
+"""What was acknowledged: the durable rows of a collection in one SQLite file."""

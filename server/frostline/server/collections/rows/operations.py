@@ -1,0 +1,116 @@
+"""What can be done to a collection, and the answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from frostline.server.collections.rows.records import Record
+from frostline.server.errors import FrostlineError
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an operation did, once it is durable.
+
+    Attributes:
+        count: records written, changed or deleted.
+        sequence: the commit that holds it; each operation has one of its own.
+        errors: the items of the operation that were refused, by position.
+    """
+
+    count: int
+    sequence: int
+    errors: Mapping[int, FrostlineError] = field(default_factory=dict[int, FrostlineError])
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """One record to write. Nobody changes one; only, frozen ones take three times as long to make.
+
+    Attributes:
+        record: checked.
+        expected_sequence: None writes in any case; 0 only if no record has the id, another number only if the stored
+            one still has this sequence.
+        keeps_vectors: whether the vectors stored under the id are taken over instead of the record's own, which are
+            then empty. Goes with an `expected_sequence` above 0.
+    """
+
+    record: Record
+    expected_sequence: int | None = None
+    keeps_vectors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Writes records, replacing those with the same id; of equal ids the later stays."""
+
+    writes: Sequence[Write]
+    request_id: str = ""
+    request_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPatch:
+    """A change of one payload.
+
+    Attributes:
+        id: of the record.
+        patch: JSON merge patch, RFC 7396.
+        expected_sequence: as in `Write`, above 0.
+    """
+
+    id: str
+    patch: Mapping[str, Any]
+    expected_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Changes payloads, one after the other."""
+
+    patches: Sequence[PayloadPatch]
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Deletes records by id, passing over those that do not exist."""
+
+    ids: Sequence[str]
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRows:
+    """Deletes the rows that a filter has found; those written again since have other internal ids and stay.
+
+    Attributes:
+        internal_ids: of the rows.
+        request_id: as ever.
+        request_digest: tells requests with the same id apart: of the filter, since rows differ from run to run.
+    """
+
+    internal_ids: Sequence[int]
+    request_id: str = ""
+    request_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Changes the configuration: values by name of the field in `CollectionConfig`."""
+
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Deletes tombstones that nothing derived needs any more. Makes no commit of its own.
+
+    Attributes:
+        internal_ids: of rows that are in no segment.
+    """
+
+    internal_ids: Sequence[int]
+
+
+Operation = Upsert | Patch | Delete | DeleteRows | Configure | Forget

@@ -1,0 +1,1 @@
+"""From queries to hits: rankings, fusion, diversity, grouping, reading."""

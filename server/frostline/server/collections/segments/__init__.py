@@ -1,0 +1,1 @@
+"""What is derived from the rows: immutable segments, the tail, and their upkeep."""

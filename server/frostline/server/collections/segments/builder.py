@@ -1,0 +1,114 @@
+"""Runs the processes that build segments, one at a time for a whole server."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.durable_files import sync
+from frostline.server.collections.segments import segment_files
+from frostline.server.collections.segments.building import Order
+
+Report = Callable[[str, float], None]
+"""Told what is being done, and how much of it is done, of 1."""
+
+
+class BuildFailed(Exception):
+    """A building process did not do its work; the message says how it ended."""
+
+
+class Builder:
+    """Builds segments of collections.
+
+    Args:
+        threads: of a building process.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+        self._turn = threading.Lock()
+        self._running: tuple[Path, subprocess.Popen[str]] | None = None
+        self._cancelled: set[Path] = set()
+
+    def build(
+        self, database: Path, folder: Path, config: CollectionConfig, first: int, last: int, report: Report
+    ) -> Path | None:
+        """Builds a segment of a range of internal ids.
+
+        Args:
+            database: the collection's file.
+            folder: where the collection's segments lie.
+            config: of the collection.
+            first: the first internal id.
+            last: the last one.
+            report: told how far it is.
+
+        Returns:
+            The segment's folder, on disk under its name; None where there are no rows.
+
+        Raises:
+            BuildFailed: the process ended without a segment, or the builder was stopped.
+        """
+        folder.mkdir(exist_ok=True)
+        unfinished = folder / f"{segment_files.UNFINISHED}{uuid.uuid4().hex}"
+        order = Order(
+            database=database, folder=unfinished, config=config, first=first, last=last, threads=self._threads
+        )
+        with self._turn:
+            rows = self._run(order, report)
+        if not rows:
+            return None
+        finished = folder / f"{first:012d}-{last:012d}-{uuid.uuid4().hex[:8]}"
+        unfinished.rename(finished)
+        sync(folder)
+        return finished
+
+    def cancel(self, database: Path) -> None:
+        """Ends the process that builds for this file, and starts no more for it."""
+        self._cancelled.add(database)
+        running = self._running
+        if running and running[0] == database:
+            running[1].kill()
+
+    def _run(self, order: Order, report: Report) -> int:
+        if order.database in self._cancelled:
+            raise BuildFailed("the collection is being closed")
+        command = [sys.executable, "-m", "frostline.server.collections.segments.building"]
+        # Its log lines go where the server's go.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            self._running = order.database, process
+            try:
+                if order.database in self._cancelled:
+                    process.kill()
+                rows = _answer(process, order, report)
+            except BaseException:
+                process.kill()
+                process.wait()
+                shutil.rmtree(order.folder, ignore_errors=True)
+                raise
+            finally:
+                self._running = None
+        return rows
+
+
+def _answer(process: "subprocess.Popen[str]", order: Order, report: Report) -> int:
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdin.write(f"{order.model_dump_json()}\n")
+        process.stdin.flush()
+    except BrokenPipeError as error:
+        raise BuildFailed(f"the building process ended at once, with {process.wait()}") from error
+    for line in process.stdout:
+        said = json.loads(line)
+        if isinstance(said, list):
+            report(*said)
+        elif "rows" in said:
+            return int(said["rows"])
+        else:
+            raise BuildFailed(str(said.get("error")))
+    raise BuildFailed(f"the building process was ended, with {process.wait()}")

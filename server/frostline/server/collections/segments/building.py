@@ -1,0 +1,195 @@
+"""Builds a segment, in a process of its own: `python -m frostline.server.collections.segments.building`.
+
+The order comes as JSON in the first line of standard input. Lines on standard output say how far it is, as
+`segment_files.progress_line` writes them; the last says {"rows": n} or {"error": "..."}. When standard input closes,
+the server is gone and the process ends. What it has written until then stays in a folder whose name begins with a dot;
+the server renames it when it is whole.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from frostline.server.collections.config import CollectionConfig, VectorField
+from frostline.server.collections.filters.field_index import FieldIndex
+from frostline.server.collections.rows import database
+from frostline.server.collections.rows.records import Row, Rows
+from frostline.server.collections.segments import segment_files
+from frostline.server.collections.segments.segment import FIELDS, ID_BYTES, ID_OFFSETS, INTERNAL_IDS, fingerprint
+from frostline.server.collections.vectors import building
+from frostline.server.collections.vectors.exact import normalized
+
+CHUNK_ROWS = 4096
+NICENESS = 10
+_READ_SHARE = 0.3  # of the work, roughly
+
+
+class Order(BaseModel):
+    """What to build.
+
+    Attributes:
+        database: the collection's file.
+        folder: where to write; must not exist.
+        config: of the collection.
+        first: the first internal id.
+        last: the last one.
+        threads: how many to use.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: Path
+    folder: Path
+    config: CollectionConfig
+    first: int
+    last: int
+    threads: int = 1
+
+
+def main() -> None:
+    """Reads the order from standard input, carries it out, says what became of it."""
+    order = Order.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_server, daemon=True).start()
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    try:
+        print(json.dumps({"rows": build(order)}), flush=True)  # noqa: T201 - its way to talk to the server
+    except Exception as error:
+        shutil.rmtree(order.folder, ignore_errors=True)
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)  # noqa: T201
+        raise
+
+
+def build(order: Order) -> int:
+    """Builds a segment; it is on disk, manifest and all, when this returns.
+
+    Returns:
+        How many rows it holds. Without rows there is no folder.
+    """
+    order.folder.mkdir()
+    with contextlib.closing(database.connect(order.database)) as connection:
+        sequence = Rows(connection, order.config).sequence()
+        written = _Written(order)
+        for chunk in _chunks(connection, order):
+            written.add(chunk)
+        written.close()
+    if not written.count:
+        shutil.rmtree(order.folder)
+        return 0
+    for slot, field in enumerate(order.config.vectors):
+        _index(order, slot, field, written.vector_counts[slot])
+    _report("writing", 0.97)
+    manifest = segment_files.Manifest(
+        sequence=sequence,
+        first=order.first,
+        last=order.last,
+        rows=written.count,
+        vector_counts=tuple(written.vector_counts),
+        fingerprints=tuple(map(fingerprint, order.config.vectors)),
+        fields=order.config.fields,
+        index=order.config.index,
+        min_recall=order.config.min_recall,
+        files=segment_files.describe(order.folder),
+    )
+    segment_files.write(order.folder, manifest)
+    return written.count
+
+
+class _Written:
+    """Writes rows to the files of a segment as they come."""
+
+    def __init__(self, order: Order) -> None:
+        self._folder = order.folder
+        self._config = order.config
+        self.count = 0
+        self.vector_counts = [0] * len(order.config.vectors)
+        self._internal_ids: list[NDArray[np.int64]] = []
+        self._lengths: list[int] = [0]
+        self._rows_of: list[list[NDArray[np.int64]]] = [[] for _ in order.config.vectors]
+        self._fields = FieldIndex(order.config.fields)
+        self._open = contextlib.ExitStack()
+        self._id_bytes = self._open.enter_context((order.folder / ID_BYTES).open("wb"))
+        self._floats = [
+            self._open.enter_context((order.folder / f"{slot}.f32").open("wb"))
+            for slot in range(len(order.config.vectors))
+        ]
+
+    def add(self, rows: list[Row]) -> None:
+        """Adds rows by ascending internal id."""
+        ids = [row.id.encode() for row in rows]
+        self._internal_ids.append(np.array([row.internal_id for row in rows], np.int64))
+        self._id_bytes.write(b"".join(ids))
+        self._lengths += map(len, ids)
+        declared = bool(self._config.fields)
+        self._fields.append([json.loads(row.payload or b"{}") if declared else {} for row in rows])
+        for slot, field in enumerate(self._config.vectors):
+            present = [place for place, row in enumerate(rows) if slot in row.vectors]
+            if present:
+                vectors = normalized(np.stack([rows[place].vectors[slot] for place in present]), field.metric)
+                self._floats[slot].write(vectors.tobytes())
+                self._rows_of[slot].append(np.array(present, np.int64) + self.count)
+                self.vector_counts[slot] += len(present)
+        self.count += len(rows)
+
+    def close(self) -> None:
+        """Writes what was gathered."""
+        self._open.close()
+        none = np.empty(0, np.int64)
+        np.save(self._folder / INTERNAL_IDS, np.concatenate([none, *self._internal_ids]))
+        np.save(self._folder / ID_OFFSETS, np.cumsum(np.array(self._lengths, np.int64)))
+        for slot, parts in enumerate(self._rows_of):
+            if self.vector_counts[slot] < self.count:
+                np.save(self._folder / f"{slot}.rows.npy", np.concatenate([none, *parts]))
+        self._fields.freeze(self._folder / FIELDS)
+
+
+def _chunks(connection: sqlite3.Connection, order: Order) -> Iterator[list[Row]]:
+    """Rows in reads that are short, so that SQLite's log can be begun anew in between."""
+    span = max(1, order.last - order.first + 1)
+    for chunk in Rows(connection, order.config).rows_between(order.first, order.last, CHUNK_ROWS):
+        if chunk:
+            _report("reading rows", _READ_SHARE * (chunk[-1].internal_id - order.first + 1) / span)
+            yield chunk
+
+
+def _index(order: Order, slot: int, field: VectorField, count: int) -> None:
+    share = (0.95 - _READ_SHARE) / len(order.config.vectors)
+    begin = _READ_SHARE + slot * share
+    dimensions = field.space.dimensions
+    path = order.folder / f"{slot}.f32"
+    vectors = (
+        np.memmap(path, np.float32, "r", shape=(count, dimensions)) if count else np.empty((0, dimensions), np.float32)
+    )
+    building.build(
+        vectors,
+        order.folder,
+        slot,
+        field.metric,
+        order.config.index,
+        order.config.min_recall,
+        order.threads,
+        lambda step, done: _report(f"indexing {field.name}: {step}", begin + share * done),
+    )
+
+
+def _report(step: str, progress: float) -> None:
+    print(segment_files.progress_line(step, round(progress, 4)), flush=True)  # noqa: T201
+
+
+def _end_with_the_server() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
