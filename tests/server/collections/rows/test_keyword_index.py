@@ -33,6 +33,11 @@ def test_finds_any_of_the_words_best_first(index):
     assert (scores > 0).all()
 
 
+def test_a_word_counts_as_often_as_it_comes(index):
+    for text, order in (("fox red red red", [4, 2]), ("fox fox fox red", [2, 4])):
+        assert [each for each in index.search(text, 10)[0].tolist() if each in order] == order
+
+
 def test_equal_scores_come_in_the_order_they_were_written(index):
     ids, scores = index.search("red", 10)
     assert [each for each in ids if each != 4] == [1, 7]

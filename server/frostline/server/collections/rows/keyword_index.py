@@ -1,5 +1,6 @@
 """Keyword search over the texts of records, by BM25."""
 
+import itertools
 import json
 import re
 import sqlite3
@@ -31,7 +32,7 @@ class KeywordIndex:
         """Finds the rows whose texts have any of the words.
 
         Args:
-            text: any text; it has no syntax. Its first 256 different words count.
+            text: any text; it has no syntax. Its first 256 words count, each as often as it comes.
             limit: the most rows, at least 1.
             offset: rows to pass over.
             ids: int64 of shape (n,), the internal ids that may be found; None for all.
@@ -76,9 +77,5 @@ def _json(ids: NDArray[np.int64]) -> str:
 
 def _query(text: str) -> str:
     """The words of a text, each quoted: what is quoted has no meaning to FTS5."""
-    words: dict[str, None] = {}
-    for match in _WORD.finditer(text):
-        words[match[0][:MAX_TERM_CHARACTERS].lower()] = None
-        if len(words) == MAX_TERMS:
-            break
-    return " OR ".join(f'"{word}"' for word in words)
+    words = itertools.islice(_WORD.finditer(text), MAX_TERMS)
+    return " OR ".join(f'"{match[0][:MAX_TERM_CHARACTERS]}"' for match in words)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from frostline.server.collections.vectors import exact
 from frostline.server.collections.vectors.measuring import (
     Spread,
+    among,
     ascending,
     code_seconds,
     filtered_recall,
@@ -16,7 +17,7 @@ from frostline.server.collections.vectors.measuring import (
     row_seconds,
 )
 from frostline.server.collections.vectors.segment import COUNTED_ROWS, SegmentVectors
-from frostline.server.collections.vectors.truth import NEIGHBORS, PLAIN_NEIGHBORS, Case, questions
+from frostline.server.collections.vectors.truth import FORMS, NEIGHBORS, PLAIN_NEIGHBORS, Case, questions
 from frostline.server.collections.vectors.tuning import Measured, Tuning, chosen_lists
 from frostline.server.collections.vectors.vector_index import HnswIndex, Index, IvfIndex
 
@@ -26,7 +27,9 @@ FILTERED_MISS = 0.3
 """The same under filters. What is published is a mean over filters: near 1, each is near the mean."""
 _PLAIN_DROPPED = 0.2
 """What compressed comparison may drop of it."""
-_FILTERED_DROPPED = 0.06
+_FILTERED_DROPPED = 0.12
+_FILTERED_START = 0.6
+"""Where the search for the shares under filters begins."""
 _ATTEMPTS = 12
 _MOST_CANDIDATES = 64
 """Candidates per neighbor at most."""
@@ -67,7 +70,8 @@ def _tuned_lists(
     report: Report,
 ) -> Tuning:
     # Generous at first, so that candidates are chosen among neighbors that the lists do hold.
-    tuning = _checked(tuning, {"filtered_share": _allowed(tuning, _PLAIN_DROPPED)})
+    share = _allowed(tuning, _PLAIN_DROPPED)
+    tuning = _checked(tuning, {"filtered_shares": (share, share)})
     report("tune", 0.0)
     tuning = _checked(tuning, {"candidates": _plain_candidates(tuning, index, plain)})
     tuning = _checked(tuning, {"code_seconds": code_seconds(tuning, index, plain[0].query)})
@@ -77,7 +81,11 @@ def _tuned_lists(
     at_10, measured = _fewest_lists(vectors, tuning, index, plain, NEIGHBORS)
     tuning = _checked(tuning, {"nprobe": (at_10, tuning.lists)})
     at_100, widest = _fewest_lists(vectors, tuning, index, plain, PLAIN_NEIGHBORS)
-    changes: dict[str, object] = {"nprobe": (at_10, max(at_10, at_100)), "measured": [measured], "recall_at_100": widest.recall}
+    changes: dict[str, object] = {
+        "nprobe": (at_10, max(at_10, at_100)),
+        "measured": [measured],
+        "recall_at_100": widest.recall,
+    }
     tuning = _checked(tuning, changes)
     report("tune", 0.4)
     most = max(tuning.candidates[0], _filtered_candidates(tuning, index, filtered))
@@ -115,17 +123,19 @@ def _fewest_lists(
 def _raised(
     vectors: NDArray[np.float32], tuning: Tuning, index: IvfIndex, filtered: list[Case], report: Report
 ) -> Tuning:
-    """Raises the share searched under filters until the recall is reached with all forms of them."""
-    plain = tuning.measured
+    """Raises the shares searched under filters until the recall is reached with all forms of them."""
+    plain, aim = tuning.measured, _allowed(tuning, FILTERED_MISS)
+    shares = [_allowed(tuning, _FILTERED_START)] * 2
     for attempt in range(_ATTEMPTS):
         report("tune", 0.4 + 0.6 * attempt / _ATTEMPTS)
+        tuning = _checked(tuning, {"filtered_shares": tuple(shares)})
         answered = filtered_recall(SegmentVectors(vectors, tuning, index), filtered)
         tuning = _checked(tuning, {"measured": [*plain, *published(answered)]})
-        means = [float(np.mean([recall for recall, _ in pairs])) for pairs in answered.values()]
-        if min(means, default=1.0) >= _allowed(tuning, FILTERED_MISS):
+        means = {key: float(np.mean([recall for recall, _ in pairs])) for key, pairs in answered.items()}
+        short = {form != FORMS[0] for (_, form), mean in means.items() if mean < aim}
+        if not short:
             break
-        share = tuning.filtered_share
-        tuning = _checked(tuning, {"filtered_share": share + (1 - share) / 4})
+        shares = [each + (1 - each) / 3 * (place in short) for place, each in enumerate(shares)]
     return tuning
 
 
@@ -173,7 +183,7 @@ def _plain_candidates(tuning: Tuning, index: IvfIndex, plain: list[Case]) -> tup
     for k in (NEIGHBORS, PLAIN_NEIGHBORS):
         most = min(k * _MOST_CANDIDATES // (1 if k == NEIGHBORS else 4), tuning.rows // 4)
         exact.use_threads(len(queries))
-        found = index.candidates(queries, most, tuning.lists_for(k, tuning.filtered_share), None)
+        found = index.candidates(queries, most, tuning.lists_for(k, tuning.filtered_shares[0]), None)
         places = _places(zip(found, (case.answer[:k] for case in plain), strict=True))
         # One more for the query's own row.
         wanted.append(_enough(_allowed(tuning, _PLAIN_DROPPED), places, k, most) + 1)
@@ -192,7 +202,8 @@ def _filtered_candidates(tuning: Tuning, index: IvfIndex, filtered: list[Case]) 
             if case.selection.count <= tuning.exact_rows:
                 continue
             matches = case.selection.counts(index, index.list_of_row, tuning.lists, COUNTED_ROWS)
-            lists = chosen_lists(tuning, index.nearest_lists(case.query), index.sizes, matches, NEIGHBORS)
+            order, share = index.nearest_lists(case.query), tuning.filtered_shares[0]
+            lists = chosen_lists(tuning, order, index.sizes, matches, NEIGHBORS, share)
             pairs.append((index.candidates_in(case.query, most, lists.ids, case.selection)[0], case.answer))
         if pairs:
             places = _places(pairs)
@@ -202,7 +213,7 @@ def _filtered_candidates(tuning: Tuning, index: IvfIndex, filtered: list[Case]) 
 
 def _places(pairs: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> NDArray[np.int64]:
     """At which places of what was found the answers are; answers not found are passed over."""
-    return np.concatenate([np.flatnonzero(np.isin(found, answer)) for found, answer in pairs])
+    return np.concatenate([np.flatnonzero(among(found, answer)) for found, answer in pairs])
 
 
 def _enough(share: float, places: NDArray[np.int64], k: int, most: int) -> int:
@@ -217,7 +228,7 @@ def _exact_rows(tuning: Tuning) -> int:
     best = 0
     for count in ascending(1_000, max(1_000, min(tuning.rows // 2, 50_000)), (1, 1.5, 2, 3, 4, 6, 8)):
         ball = min(tuning.rows, NEIGHBORS * tuning.rows / count)
-        searched = tuning.lists_for(ball, tuning.filtered_share) / tuning.lists * tuning.rows
+        searched = tuning.lists_for(ball, tuning.filtered_shares[0]) / tuning.lists * tuning.rows
         if count * tuning.row_seconds <= searched * tuning.code_seconds + 2 * tuning.lists * tuning.code_seconds:
             best = count
     return best

@@ -61,7 +61,7 @@ def plain_recall(segment: SegmentVectors, plain: list[Case], k: int) -> Measured
         plan = found.plan.name
         for case, rows in zip(cases, found.rows, strict=True):
             answer = case.answer[:k]
-            hits += int(np.isin(rows[rows != case.row][:k], answer).sum())
+            hits += int(among(rows[rows != case.row][:k], answer).sum())
             wanted += len(answer)
     return Measured(selectivity=1.0, correlated=False, recall=hits / wanted, plan=plan)
 
@@ -76,7 +76,7 @@ def filtered_recall(segment: SegmentVectors, filtered: list[Case]) -> dict[tuple
     for key, group in groupby(sorted(filtered, key=sort, reverse=True), sort):
         for case in group:
             found = segment.search(case.query, NEIGHBORS, case.selection)
-            recall = float(np.isin(found.rows[0], case.answer).sum()) / len(case.answer)
+            recall = float(among(found.rows[0], case.answer).sum()) / len(case.answer)
             answered.setdefault(key, []).append((recall, found.plan.name))
     return answered
 
@@ -121,6 +121,13 @@ def _seconds(work: Callable[[], object]) -> float:
         work()
         taken.append(time.perf_counter() - start)
     return min(taken)
+
+
+def among(rows: NDArray[np.int64], answer: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the rows are in the answer, which is not empty."""
+    ordered = np.sort(answer)
+    inside: NDArray[np.bool_] = ordered[np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)] == rows
+    return inside
 
 
 def ascending(first: int, last: int, steps: tuple[float, ...]) -> list[int]:

@@ -5,6 +5,7 @@ the index and compare these exactly. Fewer than k rows are returned only if fewe
 find is looked for exactly.
 """
 
+import math
 from pathlib import Path
 from typing import Protocol
 
@@ -131,20 +132,22 @@ class SegmentVectors:
         selectivity = selection.count / len(self.vectors)
         matches = selection.counts(index, index.list_of_row, len(index.sizes), COUNTED_ROWS)
         density = matches / np.maximum(index.sizes, 1)
-        thinned = int(index.sizes[density < THIN].sum())
+        # How many lists there are for each row looked at.
+        coarse = len(index.sizes) / min(selection.count, COUNTED_ROWS)
+        thinned = int(index.sizes[density < THIN * (1 - 2 * min(0.4, math.sqrt(coarse)))].sum())
         if selectivity >= THIN and thinned <= _THINNED * len(self.vectors):
             nprobe = tuning.nprobe_for(k / selectivity)
             rows = index.candidates(queries, wanted, nprobe, selection)
             plan = Plan(tuning.kind.value, rows.size, nprobe, tuning.expected(1.0, False, k))
             return self._compared(queries, k, rows, selection, plan)
-        lists = chosen_lists(tuning, index.nearest_lists(queries), index.sizes, matches, k)
+        together = float(density @ matches) / max(float(matches.sum()), 1.0)
+        # Even by chance, each row looked at shares its list with itself.
+        correlated = together > (_CORRELATED + coarse) * selectivity
+        share = tuning.filtered_shares[correlated]
+        lists = chosen_lists(tuning, index.nearest_lists(queries), index.sizes, matches, k, share)
         if lists.rows * tuning.code_seconds > selection.count * tuning.row_seconds:
             return self._exact(queries, k, selection)
         rows = index.candidates_in(queries, wanted, lists.ids, selection)
-        together = float(density @ matches) / max(float(matches.sum()), 1.0)
-        # Of few rows looked at, each shares its list with itself.
-        by_chance = len(index.sizes) / min(selection.count, COUNTED_ROWS)
-        correlated = together > (_CORRELATED + by_chance) * selectivity
         plan = Plan(tuning.kind.value, rows.size, lists.ids.shape[1], tuning.expected(selectivity, correlated))
         return self._compared(queries, k, rows, selection, plan)
 

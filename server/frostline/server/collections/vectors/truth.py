@@ -70,7 +70,7 @@ def questions(
         report: is told the done share.
     """
     random = np.random.default_rng(1)
-    rows = random.choice(len(vectors), min(_QUERIES, len(vectors) // 4), replace=False)
+    rows = random.choice(len(vectors), min(_QUERIES, len(vectors) // 16), replace=False)
     center = vectors[rows].mean(axis=0)
     cases: list[Case] = []
     for start in range(0, len(rows), _TOGETHER):

@@ -67,7 +67,8 @@ class Tuning(BaseModel):
             lists.
         turned: how many dimensions the index knows of each row; see `rotation.py`. 0 where it knows them as they are.
         nprobe: lists searched for 10 and for 100 neighbors without a filter.
-        filtered_share: how much of the k nearest rows the lists searched under a filter must hold.
+        filtered_shares: how much of the k nearest rows the lists searched must hold under a filter independent of the
+            vectors, and under one that follows them.
         candidates: rows compared exactly, for 10 and for 100 neighbors.
         filtered_candidates: the same under a filter.
         ef: length of the queue of hnsw; 0 for other kinds.
@@ -93,7 +94,7 @@ class Tuning(BaseModel):
     coverage: list[list[Share]] = []
     turned: Annotated[int, Field(ge=0, le=1 << 17)] = 0
     nprobe: tuple[Count, Count] = (0, 0)
-    filtered_share: Share = 1.0
+    filtered_shares: tuple[Share, Share] = (1.0, 1.0)
     candidates: tuple[Count, Count] = (0, 0)
     filtered_candidates: tuple[Count, Count] = (0, 0)
     ef: Annotated[int, Field(ge=0, le=1 << 20)] = 0
@@ -150,7 +151,7 @@ class Tuning(BaseModel):
         if k <= 10:
             return at_10
         if k >= 100:
-            beyond = self.lists_for(k, self.filtered_share) / self.lists_for(100, self.filtered_share)
+            beyond = self.lists_for(k, self.min_recall) / self.lists_for(100, self.min_recall)
             return min(self.lists, math.ceil(at_100 * beyond))
         return math.ceil(at_10 * math.exp(math.log(at_100 / at_10) * math.log10(k / 10)))
 
@@ -197,6 +198,7 @@ def chosen_lists(
     sizes: NDArray[np.int64],
     matches: NDArray[np.float32],
     k: int,
+    share: float,
 ) -> Lists:
     """Chooses lists under a filter; see the head of this file.
 
@@ -206,6 +208,7 @@ def chosen_lists(
         sizes: int64 of shape (lists,), rows of each.
         matches: float32 of shape (lists,), about how many of them match.
         k: how many neighbors are wanted.
+        share: how much of them the lists must hold.
     """
     density = (matches / np.maximum(sizes, 1)).astype(np.float32)[order]
     balls = np.asarray(tuning.ball_sizes, np.float32)
@@ -215,7 +218,7 @@ def chosen_lists(
     held = np.cumsum(parts, axis=1)
     total = np.maximum(held[:, -1:], np.finfo(np.float32).tiny)
     before = (held - parts) / total
-    taken = (before < tuning.filtered_share) & (density > 0)
+    taken = (before < share) & (density > 0)
     ids = np.where(taken, order, -1)
     # Pushes the gaps of passed-over lists behind the last one taken.
     width = max(1, *np.count_nonzero(taken, axis=1).tolist())
