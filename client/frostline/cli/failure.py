@@ -3,7 +3,7 @@
 0     done
 1     an error, `error: ...` on stderr
 2     the command was called in a wrong way
-3     `index` only: done, but rows were rejected
+3     done, but rows were rejected or left out
 130   interrupted
 """
 

@@ -13,7 +13,6 @@ from frostline.indexer.job import Job, Progress, Summary, Writing
 from frostline.indexer.overlap import Overlap, Question, overlap
 from frostline.indexer.shadow import Shadow
 from frostline.indexer.stored import NO_CONTENT, StoredRecords
-from frostline.indexer.vector_fields import like
 
 _LONGEST_NAME = 63
 _NAMED = 5
@@ -214,7 +213,7 @@ def _can_embed(client: Client, field: VectorField) -> bool:
 def _shadow(client: Client, old: Collection, vector_name: str, options: ReembedOptions) -> Collection:
     name = options.shadow or shadow_name(old.name, options.encoder)
     vectors = {
-        each: VectorField(options.encoder, metric=field.metric) if each == vector_name else like(field)
+        each: VectorField(options.encoder, metric=field.metric) if each == vector_name else field
         for each, field in old.vectors.items()
     }
     try:

@@ -126,9 +126,13 @@ class CollectionRequests:
 def _plain_space(asked: pb.VectorField, name: str) -> EmbeddingSpace:
     if asked.dimensions <= 0:
         raise InvalidInput(f"vector {name!r} has no encoder, so it needs dimensions: the length of its vectors")
-    for option in ("normalize", "document_prompt", "query_prompt"):
-        if asked.HasField(option):
-            raise InvalidInput(f"{option} needs an encoder; name one, or leave {option} out for plain vectors")
-    if asked.layer:
-        raise InvalidInput("layer needs an encoder; name one, or leave layer out for plain vectors")
+    given = {
+        "normalize": asked.normalize,
+        "layer": asked.layer,
+        "document_prompt": asked.document_prompt.name or asked.document_prompt.literal,
+        "query_prompt": asked.query_prompt.name or asked.query_prompt.literal,
+    }
+    # Values that say nothing are taken: a field that was described by a server can make another collection.
+    for option in (option for option, value in given.items() if value):
+        raise InvalidInput(f"{option} needs an encoder; name one, or leave {option} out for plain vectors")
     return EmbeddingSpace.plain(asked.dimensions)

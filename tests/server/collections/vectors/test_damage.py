@@ -12,7 +12,7 @@ from frostline.server.collections.vectors.building import build
 from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.errors import DataDamaged
 
-ROWS, DIMENSIONS = 4_000, 16
+ROWS, DIMENSIONS = 4_000, 8
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,9 @@ def test_every_flipped_bit_of_the_index_is_found(folder):
         ("list_ranks", []),
         ("coverage", [[2.0]]),
         ("candidates", [-1, 5]),
-        ("share", float("nan")),
+        ("nprobe", [-1, 5]),
+        ("turned", 16),
+        ("filtered_shares", [float("nan"), 1.0]),
         ("row_seconds", -1),
         ("measured", [{"selectivity": 0, "correlated": False, "recall": 1.0, "plan": ""}]),
         ("unknown", 1),
@@ -109,7 +111,7 @@ def test_other_vectors_than_the_segment_has_are_refused(folder):
 
 
 def test_a_build_can_be_ended(tmp_path):
-    vectors = np.random.default_rng(0).standard_normal((ROWS, DIMENSIONS)).astype(np.float32)
+    vectors = np.random.default_rng(0).standard_normal((2_000, 4)).astype(np.float32)
 
     class Ended(Exception):
         pass

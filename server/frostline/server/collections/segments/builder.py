@@ -97,7 +97,8 @@ class Builder:
 
 
 def _answer(process: "subprocess.Popen[str]", order: Order, report: Report) -> int:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         process.stdin.write(f"{order.model_dump_json()}\n")
         process.stdin.flush()
