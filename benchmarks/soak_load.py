@@ -101,6 +101,8 @@ class Load:
                 wrong.append(f"{each} is {state}, acknowledged and in flight were {possible}")
             elif state and not np.array_equal(np.asarray(found[each].vector), vector_of(each, state.version)):
                 wrong.append(f"{each} has another vector than {state}")
+        if (counted := client.count(ALIAS)) != len(found):
+            wrong.append(f"{counted} records are counted, {len(found)} are there")
         wrong += _unfindable(client, {each: _state(record.payload) for each, record in found.items()})
         wrong += self._settle_names(client)
         self.acknowledged = {each: _state(record.payload) for each, record in found.items()}

@@ -100,7 +100,7 @@ def test_conditions_that_do_not_hold_and_unchanged_records_are_told(pair):
     second = pair.upsert("conditions", again)
     assert (second.count, {place: error.reason for place, error in second.errors.items()}) == (1, {0: "CONFLICT"})
     third = pair.upsert("conditions", [Record("a", text="one"), Record("b", text="two")], skip_unchanged=True)
-    assert (third.count, third.unchanged_count, third.reused_count) == (1, 1, 1)
+    assert (third.count, third.unchanged, third.reused) == (1, 1, 1)
     patched = pair.patch_payloads("conditions", {"a": {"n": 2}, "none": {"n": 2}})
     assert (patched.count, {place: error.reason for place, error in patched.errors.items()}) == (1, {1: "NOT_FOUND"})
     assert pair.get("conditions", ["a", "b"])[0].payload == {"n": 2}

@@ -22,7 +22,10 @@ VIOLATIONS = {
     ],
     "Inside the collections, search stands on segments, segments on rows": [
         ("server/frostline/server/collections/rows/commit.py", "import frostline.server.collections.segments.state"),
-        ("server/frostline/server/collections/filters/stored.py", "from frostline.server.collections.rows import ledger"),
+        (
+            "server/frostline/server/collections/filters/stored.py",
+            "from frostline.server.collections.rows import ledger",
+        ),
     ],
     "From outside, only the command serve reaches into the server": [
         ("indexer/frostline/indexer/__init__.py", "import frostline.server.errors"),

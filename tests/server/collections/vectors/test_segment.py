@@ -12,7 +12,7 @@ from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.collections.vectors.selection import Selection
 from frostline.server.errors import InvalidInput
 
-ROWS, DIMENSIONS, QUERIES = 12_000, 32, 200
+ROWS, DIMENSIONS, QUERIES = 8_000, 32, 200
 ANN = [
     (IndexKind.IVF_PQ, Metric.COSINE),
     (IndexKind.IVF_PQ, Metric.DOT),

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.durable_files import sync
@@ -105,11 +106,11 @@ def _answer(process: "subprocess.Popen[str]", order: Order, report: Report) -> i
     except BrokenPipeError as error:
         raise BuildFailed(f"the building process ended at once, with {process.wait()}") from error
     for line in process.stdout:
-        said = json.loads(line)
-        if isinstance(said, list):
-            report(*said)
+        said: dict[str, Any] = json.loads(line)
+        if "step" in said:
+            report(said["step"], said["progress"])
         elif "rows" in said:
             return int(said["rows"])
         else:
-            raise BuildFailed(str(said.get("error")))
+            raise BuildFailed(said["error"])
     raise BuildFailed(f"the building process was ended, with {process.wait()}")

@@ -1,8 +1,8 @@
 """Builds a segment, in a process of its own: `python -m frostline.server.collections.segments.building`.
 
-The order comes as JSON in the first line of standard input. Lines on standard output say how far it is, as
-`segment_files.progress_line` writes them; the last says {"rows": n} or {"error": "..."}. When standard input closes,
-the server is gone and the process ends. What it has written until then stays in a folder whose name begins with a dot;
+The order comes as JSON in the first line of standard input. Lines on standard output say how far it is,
+{"step": "...", "progress": 0.3}; the last says {"rows": n} or {"error": "..."}. When standard input closes, the server
+is gone and the process ends. What it has written until then stays in a folder whose name begins with a dot;
 the server renames it when it is whole.
 """
 
@@ -63,10 +63,10 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     try:
-        print(json.dumps({"rows": build(order)}), flush=True)  # noqa: T201 - its way to talk to the server
+        _say(rows=build(order))
     except Exception as error:
         shutil.rmtree(order.folder, ignore_errors=True)
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)  # noqa: T201
+        _say(error=f"{type(error).__name__}: {error}")
         raise
 
 
@@ -183,7 +183,11 @@ def _index(order: Order, slot: int, field: VectorField, count: int) -> None:
 
 
 def _report(step: str, progress: float) -> None:
-    print(segment_files.progress_line(step, round(progress, 4)), flush=True)  # noqa: T201
+    _say(step=step, progress=round(progress, 4))
+
+
+def _say(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)  # noqa: T201 - its way to talk to the server
 
 
 def _end_with_the_server() -> None:

@@ -11,7 +11,6 @@ All of it is derived from the rows and can be deleted at any time.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,11 +110,6 @@ def damaged(folder: Path, manifest: Manifest) -> str | None:
         except OSError:
             return name
     return None
-
-
-def progress_line(step: str, progress: float) -> str:
-    """A line with which a building process tells how far it is."""
-    return json.dumps([step, progress])
 
 
 def _files(folder: Path) -> Iterator[Path]:
