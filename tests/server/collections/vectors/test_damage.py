@@ -12,7 +12,7 @@ from frostline.server.collections.vectors.building import build
 from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.errors import DataDamaged
 
-ROWS, DIMENSIONS = 4_000, 8
+ROWS, DIMENSIONS = 2_400, 8
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_another_index_under_the_right_checksum_is_found(folder, tmp_path):
     """As a file would be that was put together from two builds."""
     other = tmp_path / "other"
     other.mkdir()
-    vectors = np.zeros((ROWS // 2, DIMENSIONS), np.float32)
+    vectors = np.zeros((ROWS - 200, DIMENSIONS), np.float32)
     build(vectors, other, 0, Metric.EUCLIDEAN, IndexKind.IVF_PQ, 0.9, 1, lambda _stage, _done: None)
     shutil.copy(other / "0.faiss", folder / "0.faiss")
     table = json.loads((folder / "0.json").read_text())

@@ -12,7 +12,7 @@ from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.collections.vectors.selection import Selection
 from frostline.server.errors import InvalidInput
 
-ROWS, DIMENSIONS, QUERIES = 8_000, 32, 200
+ROWS, DIMENSIONS, QUERIES = 12_000, 32, 200
 ANN = [
     (IndexKind.IVF_PQ, Metric.COSINE),
     (IndexKind.IVF_PQ, Metric.DOT),
@@ -148,7 +148,9 @@ def test_as_many_lists_and_candidates_are_taken_as_were_measured(segments):
     for k, place in ((10, 0), (100, 1)):
         assert spied.search(query, k).plan.nprobe == table.nprobe[place]
         assert spy.asked.pop() == (table.candidates[place], table.nprobe[place])
-    assert table.nprobe[0] < spied.search(query, 30).plan.nprobe < table.nprobe[1]
+    wider = table.model_copy(update={"nprobe": (4, 30)})
+    assert [wider.nprobe_for(k) for k in (1, 10, 30, 100)] == [4, 4, 11, 30]
+    assert 30 < wider.nprobe_for(1_000) <= table.lists
     selection = Selection.of(np.flatnonzero(filters()["half of the clusters"]), ROWS)
     spied.search(query, 10, selection)
     matches = np.bincount(spy.list_of_row[selection.positions()], minlength=table.lists).astype(np.float32)
@@ -294,10 +296,10 @@ def test_equal_vectors_come_in_the_order_they_were_written(tmp_path):
     assert (found.scores == 0).all()
 
 
-def test_reopened_answers_the_same(segments, tmp_path):
-    segment = made(tmp_path, clustered(ROWS)[0], Metric.COSINE, IndexKind.IVF_PQ)
-    again = SegmentVectors.open(tmp_path, 0, Metric.COSINE, DIMENSIONS, ROWS)
-    selection = Selection.of(np.arange(0, ROWS, 3), ROWS)
+def test_reopened_answers_the_same(tmp_path):
+    segment = made(tmp_path, clustered(3_000)[0], Metric.COSINE, IndexKind.IVF_PQ)
+    again = SegmentVectors.open(tmp_path, 0, Metric.COSINE, DIMENSIONS, 3_000)
+    selection = Selection.of(np.arange(0, 3_000, 3), 3_000)
     for chosen in (None, selection):
         first, second = (each.search(asked(Metric.COSINE), 10, chosen) for each in (segment, again))
         assert first.rows.tolist() == second.rows.tolist()

@@ -33,7 +33,6 @@ class Tail:
 
     in_memory = True
     verified = True
-    verified = True
 
     def __init__(self, config: CollectionConfig, first: int, last: int = BEYOND_ALL) -> None:
         self.first = first

@@ -19,7 +19,7 @@ PLAIN_NEIGHBORS = 100
 """Neighbors known of a query without a filter."""
 NEIGHBORS = 10
 """Neighbors known of a query with one."""
-_QUERIES = 2_048
+_QUERIES = 1_536
 _FILTERED = 128
 """So many of them are also asked with filters, and ranked against all rows."""
 _TOGETHER = 32
@@ -71,7 +71,7 @@ def questions(
         report: is told the done share.
     """
     random = np.random.default_rng(1)
-    rows = random.choice(len(vectors), min(_QUERIES, len(vectors) // 16), replace=False)
+    rows = random.choice(len(vectors), min(_QUERIES, len(vectors) // 32), replace=False)
     center = vectors[rows].mean(axis=0)
     cases: list[Case] = []
     for start in range(0, len(rows), _TOGETHER):
