@@ -2,17 +2,20 @@
 
 One search of a kind is under way at a time. What comes meanwhile gathers, and is the next: so nothing waits where
 nothing runs, and the more callers there are, the more queries share a search. A group is run by a thread, which tells
-the event loop once for all of its callers.
+the event loop once for all of its callers. Where searches of a kind have shown to be short, going to a thread and back
+would take longer than they do: the event loop runs them itself, after it has heard all who are there already.
 
-    callers --by kind--> groups wait --threads--> one search --event loop--> each caller its part
+    callers --by kind--> groups wait --threads, or the event loop--> one search --event loop--> each caller its part
 """
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,9 @@ from frostline.server.collections.search.query import Hits
 MOST_QUERIES = 64
 """The most queries of a group; one caller may have more."""
 THREADS = 2
+SHORT_SECONDS = 0.001
+"""A group that will be done within this time is run by the event loop, which hears nobody meanwhile."""
+MOST_REMEMBERED = 1024
 
 Search = Callable[[NDArray[np.float32]], Hits]
 """Finds what is close to vectors, float32 of shape (q, d)."""
@@ -63,6 +69,7 @@ class SearchLane:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._kinds: dict[Hashable, _Kind] = {}
+        self._query_seconds: dict[Hashable, float] = {}  # what a query of a kind took when one was last run
         self._groups: SimpleQueue[tuple[_Kind, list[_Caller]] | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._run, name=f"frostline-search-{number}", daemon=True)
@@ -89,7 +96,11 @@ class SearchLane:
         kind = self._kinds.get(key)
         if kind is None:
             kind = self._kinds[key] = _Kind(key, search)
-            self._groups.put((kind, [caller]))
+            if len(vectors) * self._query_seconds.get(key, math.inf) <= SHORT_SECONDS:
+                kind.waiting.append(caller)
+                self._loop.call_soon(self._run_here, kind)
+            else:
+                self._groups.put((kind, [caller]))
         else:
             kind.waiting.append(caller)
         return await caller.future
@@ -104,10 +115,18 @@ class SearchLane:
     def _run(self) -> None:
         while group := self._groups.get():
             kind, callers = group
-            _search(kind.search, callers)
-            self._loop.call_soon_threadsafe(self._deliver, kind, callers)
+            seconds = _search(kind.search, callers)
+            self._loop.call_soon_threadsafe(self._deliver, kind, callers, seconds)
 
-    def _deliver(self, kind: _Kind, callers: list[_Caller]) -> None:
+    def _run_here(self, kind: _Kind) -> None:
+        callers = _next_group(kind.waiting)
+        self._deliver(kind, callers, _search(kind.search, callers))
+
+    def _deliver(self, kind: _Kind, callers: list[_Caller], seconds: float) -> None:
+        if callers:
+            if len(self._query_seconds) >= MOST_REMEMBERED:
+                self._query_seconds.clear()
+            self._query_seconds[kind.key] = seconds / sum(len(caller.vectors) for caller in callers)
         following = _next_group(kind.waiting)
         if following:  # before the answers: the thread need not wait for them
             self._groups.put((kind, following))
@@ -133,7 +152,14 @@ def _next_group(waiting: deque[_Caller]) -> list[_Caller]:
     return group
 
 
-def _search(search: Search, callers: list[_Caller]) -> None:
+def _search(search: Search, callers: list[_Caller]) -> float:
+    """Runs a group; says how many seconds it took."""
+    started = perf_counter()
+    _search_all(search, callers)
+    return perf_counter() - started
+
+
+def _search_all(search: Search, callers: list[_Caller]) -> None:
     if len(callers) > 1:
         try:
             hits = search(np.concatenate([caller.vectors for caller in callers]))

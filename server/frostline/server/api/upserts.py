@@ -236,7 +236,7 @@ def _submit(
     if not request.request_id:
         return collection.upsert(writes)
     # Of the request as it was sent: vectors computed from it differ in their last bits.
-    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+    digest = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
     return collection.upsert(writes, request.request_id, digest)
 
 

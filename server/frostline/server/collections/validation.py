@@ -162,9 +162,7 @@ def check_payload(payload: bytes) -> None:
         return
     check_payload_size(payload)
     try:
-        value: Json = json.loads(
-            payload.decode(), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique
-        )
+        value: Json = _DECODER.decode(payload.decode())
     except InvalidInput:
         raise
     except RecursionError as error:
@@ -194,6 +192,8 @@ def check_object(value: dict[str, Json]) -> None:
     Raises:
         InvalidInput: too deep, or too many.
     """
+    if len(value) <= MAX_PAYLOAD_FIELDS and not any(isinstance(each, (dict, list)) for each in value.values()):
+        return
     depth, fields, level = 0, 0, [cast("Json", value)]
     while nested := [each for each in level if isinstance(each, (dict, list))]:
         depth += 1
@@ -229,6 +229,10 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise InvalidInput(f"payload holds {digits[:40]}, which is out of a double's range; use a string")
     return number
+
+
+# Made once: making one takes longer than reading a small payload.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique)
 
 
 def _utf8(text: str, what: str) -> bytes:
