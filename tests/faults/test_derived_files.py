@@ -195,7 +195,13 @@ def places(path, count):
     return sorted({0, size - 1, *random.sample(range(min(size, 128)), 3), *random.sample(range(size), count)})
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
+def each(*names):
+    """One file of each kind in the quick tests, all of them in the full ones."""
+    quick = ("0.f32", "fields/fields.bin", "internal_ids.npy", "manifest.json")
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.full) for name in names]
+
+
+@pytest.mark.parametrize("name", each(*(name for name in FILES if name != "manifest.json")))
 def test_every_flipped_bit_is_found(original, tmp_path, caplog, name):
     (segment,) = original.glob("*/segments/*")
     for round_, place in enumerate(places(segment / name, 3)):
@@ -203,7 +209,7 @@ def test_every_flipped_bit_is_found(original, tmp_path, caplog, name):
         survives(original, tmp_path / f"{place}", damage, caplog, rebuild=round_ == 0)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", each(*FILES))
 def test_every_file_that_is_cut_lost_or_longer_is_found(original, tmp_path, caplog, name):
     (segment,) = original.glob("*/segments/*")
     size = (segment / name).stat().st_size
@@ -236,6 +242,7 @@ def changed(value):
     return value ^ 1 if isinstance(value, int) else round(value + 0.01, 2)
 
 
+@pytest.mark.full
 def test_every_value_of_the_manifest_that_is_another_is_found(original, tmp_path, caplog):
     (segment,) = original.glob("*/segments/*")
     for number, path in enumerate(leaves(json.loads((segment / "manifest.json").read_text()))):
