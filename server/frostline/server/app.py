@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from frostline.server.collections.collection import Collection
 from frostline.server.collections.segments.builder import Builder
 from frostline.server.collections.segments.compaction import Compactor
 from frostline.server.collections.segments.shaping import Upkeep
+from frostline.server.collections.vectors.exact import check_device
 from frostline.server.encoders.encoder import Encoder, Prepared
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.sources import bundled
@@ -32,6 +34,7 @@ from frostline.server.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+_THREADS = 32
 _CLOSING_SECONDS = 15.0  # beyond the grace time, for closing files
 
 
@@ -70,6 +73,8 @@ class App:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         settings, folder = self._settings, self._settings.data_dir
+        # Threads mostly wait, for a disk or for a segment to be built; those who wait long must not keep others out.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "frostline"))
         _check_writable(folder)
         certificate = _certificate(settings)
         # The catalogue holds the lock on the folder, so it comes before whatever else reads or writes there.
@@ -160,6 +165,7 @@ def _certificate(settings: Settings) -> Certificate | None:
 
 
 def _catalogue(settings: Settings, compactor: Compactor) -> Catalogue:
+    check_device(settings.index_device)
     builder = Builder(settings.index_threads)
     upkeep = Upkeep(builder, compactor, settings.max_tail_rows, index_device=settings.index_device)
     return Catalogue(

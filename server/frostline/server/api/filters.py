@@ -1,5 +1,6 @@
 """Filters and paths as they come."""
 
+import hashlib
 import json
 from functools import lru_cache
 from typing import Never
@@ -11,13 +12,15 @@ from frostline.v1.record_service_pb2 import Filter
 
 _KEPT_BYTES = 4096  # of a filter that is kept after it was parsed
 
-FilterKey = tuple[str, tuple[tuple[str, bytes], ...]]
+MAX_FILTER_BYTES = 1 << 20
+
+_Key = tuple[str, tuple[tuple[str, bytes], ...]]
 """Two filters with equal keys are the same."""
 
 
-def filter_key(message: Filter) -> FilterKey:
-    """What makes a filter the one it is."""
-    return message.expression, tuple(sorted(message.parameters.items()))
+def filter_digest(message: Filter) -> bytes:
+    """16 bytes that tell filters apart."""
+    return hashlib.blake2b(message.SerializeToString(deterministic=True), digest_size=16).digest()
 
 
 def expression(message: Filter) -> Expression | None:
@@ -27,12 +30,15 @@ def expression(message: Filter) -> Expression | None:
         What it says; None where all records are meant.
 
     Raises:
-        InvalidInput: it cannot be read; says where.
+        InvalidInput: it cannot be read, and says where, or it is too large.
     """
     if not message.expression and not message.parameters:
         return None
-    key = filter_key(message)
-    if message.ByteSize() <= _KEPT_BYTES:
+    size = message.ByteSize()
+    if size > MAX_FILTER_BYTES:
+        raise InvalidInput(f"the filter and its parameters have {size} bytes; send at most {MAX_FILTER_BYTES}")
+    key = message.expression, tuple(sorted(message.parameters.items()))
+    if size <= _KEPT_BYTES:
         return _kept(key)
     return _parse(key)
 
@@ -56,11 +62,11 @@ def path(text: str, what: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def _kept(key: FilterKey) -> Expression | None:
+def _kept(key: _Key) -> Expression | None:
     return _parse(key)
 
 
-def _parse(key: FilterKey) -> Expression | None:
+def _parse(key: _Key) -> Expression | None:
     text, parameters = key
     return grammar.parse(text, {name: _value(name, value) for name, value in parameters})
 

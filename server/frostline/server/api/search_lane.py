@@ -78,11 +78,15 @@ class SearchLane:
         for thread in self._threads:
             thread.start()
 
-    async def search(self, key: Hashable, search: Search, vectors: NDArray[np.float32]) -> Hits:
+    async def search(
+        self, key: Hashable, search: Search, vectors: NDArray[np.float32], *, steady: bool = False
+    ) -> Hits:
         """Searches, perhaps together with others.
 
         Args:
             key: searches with equal keys may run as one: they look into the same collection with the same options.
+            steady: whether searches of this kind take about as long as the last one did: they read no files. Only such
+                are ever run by the event loop.
             search: runs one; that of the first caller of a kind runs those of the others too.
             vectors: float32 of shape (q, d), checked.
 
@@ -96,7 +100,7 @@ class SearchLane:
         kind = self._kinds.get(key)
         if kind is None:
             kind = self._kinds[key] = _Kind(key, search)
-            if len(vectors) * self._query_seconds.get(key, math.inf) <= SHORT_SECONDS:
+            if steady and len(vectors) * self._query_seconds.get(key, math.inf) <= SHORT_SECONDS:
                 kind.waiting.append(caller)
                 self._loop.call_soon(self._run_here, kind)
             else:
@@ -119,7 +123,8 @@ class SearchLane:
             self._loop.call_soon_threadsafe(self._deliver, kind, callers, seconds)
 
     def _run_here(self, kind: _Kind) -> None:
-        callers = _next_group(kind.waiting)
+        most = int(SHORT_SECONDS / max(self._query_seconds.get(kind.key, math.inf), SHORT_SECONDS / MOST_QUERIES))
+        callers = _next_group(kind.waiting, max(most, 1))
         self._deliver(kind, callers, _search(kind.search, callers))
 
     def _deliver(self, kind: _Kind, callers: list[_Caller], seconds: float) -> None:
@@ -141,10 +146,10 @@ class SearchLane:
                 caller.future.set_exception(caller.outcome)
 
 
-def _next_group(waiting: deque[_Caller]) -> list[_Caller]:
+def _next_group(waiting: deque[_Caller], most: int = MOST_QUERIES) -> list[_Caller]:
     group: list[_Caller] = []
     queries = 0
-    while waiting and (not group or queries + len(waiting[0].vectors) <= MOST_QUERIES):
+    while waiting and (not group or queries + len(waiting[0].vectors) <= most):
         caller = waiting.popleft()
         if not caller.future.done():
             group.append(caller)

@@ -97,7 +97,9 @@ class Searches:
         def search(vectors: NDArray[np.float32]) -> Hits:
             return collection.search_vectors(vectors, slot, options)
 
-        return await self._lane.search(_kind(collection, slot, request, options), search, rows)
+        # Filters are evaluated anew after each commit, and payloads are read from a file.
+        steady = options.expression is None and not options.payloads
+        return await self._lane.search(_kind(collection, slot, request, options), search, rows, steady=steady)
 
 
 def _check(request: pb.SearchRecordsRequest, collection: Collection, mode: SearchMode) -> int:
@@ -106,7 +108,12 @@ def _check(request: pb.SearchRecordsRequest, collection: Collection, mode: Searc
     slot = config.slot(request.vector_name)
     if request.HasField("space"):
         config.vectors[slot].space.expect(convert.space(request.space), given_vectors.where(collection, slot))
-    if mode is not SearchMode.VECTOR:
+    if mode is SearchMode.VECTOR:
+        if any(query.keywords for query in request.queries):
+            raise InvalidInput(
+                "a query has keywords, which a search by vectors does not look at; take mode HYBRID or KEYWORD"
+            )
+    else:
         if request.HasField("vectors"):
             raise InvalidInput(f"a {mode} search needs words, so queries instead of vectors")
         if not config.keep_content:
@@ -154,12 +161,12 @@ def _kind(
     collection: Collection, slot: int, request: pb.SearchRecordsRequest, options: SearchOptions
 ) -> tuple[object, ...]:
     return (
-        id(collection),  # it lives as long as the searches that hold it
+        collection.token,
         slot,
         options.limit,
         options.offset,
         options.min_score,
         options.payloads,
         options.payload_fields,
-        filters.filter_key(request.filter) if options.expression is not None else None,
+        filters.filter_digest(request.filter) if options.expression is not None else None,
     )

@@ -52,6 +52,9 @@ class Collection:
             always read.
         upkeep: who keeps its segments as they should be.
 
+    Attributes:
+        token: tells it from every other, also from those that come after it.
+
     Raises:
         DataDamaged: the file cannot be read. Single damaged rows are logged and left out.
     """
@@ -59,6 +62,7 @@ class Collection:
     def __init__(
         self, folder: Path, name: str = "", *, max_answer_bytes: int = MAX_ANSWER_BYTES, upkeep: Upkeep | None = None
     ) -> None:
+        self.token = object()
         self._folder = folder
         self._max_answer_bytes = max_answer_bytes
         path = folder / FILE_NAME

@@ -145,10 +145,11 @@ def _check(view: View, queries: int, options: SearchOptions) -> int:
             f"offset {offset} with limit {limit} is out of range; take an offset of at least 0, and at most "
             f"{MAX_DEPTH} for both together"
         )
-    if queries * limit > MAX_HITS and (hits := queries * min(limit, view.count)) > MAX_HITS:
+    deep = limit + offset
+    if queries * deep > MAX_HITS and (hits := queries * min(deep, view.count)) > MAX_HITS:
         raise InvalidInput(
-            f"{queries} queries with {limit} hits each ask for {hits} hits; at most {MAX_HITS} are returned at once, "
-            "send fewer queries or a lower limit"
+            f"{queries} queries with {deep} hits each ask for {hits} hits, those passed over counted; at most "
+            f"{MAX_HITS} are found at once, send fewer queries or a lower limit"
         )
     if options.min_score is not None and math.isnan(options.min_score):
         raise InvalidInput("min_score is not a number; give the lowest score of a hit, or leave it out")

@@ -5,6 +5,7 @@ something asks for it, and a transaction that then sees a later commit than the 
 view makes another, transaction first.
 """
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -77,11 +78,11 @@ class StateView:
 
     def matching(self, expression: Expression) -> Matching:
         """Finds the rows that a filter lets through; see `search_port.View`."""
-        text = encode(expression)
-        filtered = self._state.filtered.get(text)
+        digest = hashlib.blake2b(encode(expression).encode(), digest_size=16).digest()
+        filtered = self._state.filtered.get(digest)
         if filtered is None:
             filtered = self._filtered(expression)
-            self._state.remember(text, filtered)
+            self._state.remember(digest, filtered)
         unindexed = () if filtered.indexed else _undeclared(expression, self.config)
         return Matching(filtered.count, filtered.indexed, unindexed, filtered)
 

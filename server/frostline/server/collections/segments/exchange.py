@@ -115,7 +115,7 @@ class Segments:
         old = state.parts[merge.start : end]
         first, last = old[0].source.first, old[-1].source.last
         built = self._builder.build(self._place.database, self._place.folder, state.config, first, last, report)
-        new = [_whole(Segment(built, state.config, self._place.device))] if built else []
+        new = [_whole(self._opened_new(built, state.config))] if built else []
         self._exchange(old, new)
         self._forget(first, last, new)
 
@@ -134,6 +134,13 @@ class Segments:
                     segment.verified = True
                 return True
         return False
+
+    def _opened_new(self, folder: Path, config: CollectionConfig) -> Segment:
+        try:
+            return Segment(folder, config, self._place.device)
+        except Exception:
+            shutil.rmtree(folder)  # else each attempt would leave another
+            raise
 
     def _infos(self) -> list[PartInfo]:
         state = self._states.state

@@ -43,24 +43,24 @@ class State:
         sequence: the commit's number.
         config: the configuration.
         parts: oldest first; the last is the tail.
-        filtered: what the filters that were asked last let through, by their text; shared by threads.
+        filtered: what the filters that were asked last let through, by their digest; shared by threads.
     """
 
     sequence: int
     config: CollectionConfig
     parts: tuple[Part, ...]
-    filtered: dict[str, Filtered] = field(default_factory=dict[str, Filtered])
+    filtered: dict[bytes, Filtered] = field(default_factory=dict[bytes, Filtered])
 
     @property
     def count(self) -> int:
         """Records that can be found."""
         return sum(part.live for part in self.parts)
 
-    def remember(self, expression: str, filtered: Filtered) -> None:
+    def remember(self, digest: bytes, filtered: Filtered) -> None:
         """Keeps what a filter lets through for the next search with the same."""
         if len(self.filtered) >= REMEMBERED_FILTERS:
             self.filtered.clear()
-        self.filtered[expression] = filtered
+        self.filtered[digest] = filtered
 
     def followed_by(self, commit: Commit) -> "State":
         """The state after a commit. Only the newest state may be followed, and by one thread at a time."""

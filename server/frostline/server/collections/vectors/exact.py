@@ -163,6 +163,24 @@ def _in_chunks(
     return rows
 
 
+def check_device(device: str) -> None:
+    """Checks that vectors can be searched on a device.
+
+    Args:
+        device: `cpu` or `cuda:N`.
+
+    Raises:
+        InvalidInput: there is no such device, or this FAISS knows no GPUs.
+    """
+    kind, _, number = device.partition(":")
+    gpus = int(_faiss.get_num_gpus())
+    if device != "cpu" and (kind != "cuda" or not number.isdecimal() or int(number) >= gpus):
+        raise InvalidInput(
+            f"no vectors can be searched on device {device!r}: this FAISS sees {gpus} GPUs; install "
+            "frostline[gpu-index] on a machine with one, or take cpu"
+        )
+
+
 class GpuScan:
     """Compares with all rows on a GPU, which holds a copy of them.
 
@@ -176,13 +194,8 @@ class GpuScan:
     """
 
     def __init__(self, vectors: NDArray[np.float32], metric: Metric, device: str) -> None:
-        kind, _, number = device.partition(":")
-        gpus = int(_faiss.get_num_gpus())
-        if kind != "cuda" or not number.isdecimal() or int(number) >= gpus:
-            raise InvalidInput(
-                f"no vectors can be searched on device {device!r}: this FAISS sees {gpus} GPUs; install "
-                "frostline[gpu-index] on a machine with one, or take cpu"
-            )
+        check_device(device)
+        number = device.partition(":")[2]
         flat = _faiss.IndexFlatL2 if metric is Metric.EUCLIDEAN else _faiss.IndexFlatIP
         self._index = _faiss.index_cpu_to_gpu(_faiss.StandardGpuResources(), int(number), flat(vectors.shape[1]))
         self._lock = _locks.setdefault(device, threading.Lock())
