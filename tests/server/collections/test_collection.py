@@ -247,7 +247,7 @@ def test_refuses_limits_out_of_range(notes):
     with pytest.raises(InvalidInput, match="limit 0"):
         search(notes, np.ones((1, 4)), 0)
     upsert(notes, *(record(f"{number}") for number in range(1001)))
-    with pytest.raises(InvalidInput, match="1001000 hits; at most 1000000"):
+    with pytest.raises(InvalidInput, match="1001000 hits, those passed over counted; at most 1000000"):
         search(notes, np.ones((1000, 4)), 2000)
 
 

@@ -1,6 +1,7 @@
 """A collection: records that are durable once acknowledged, found by closeness, words and payload."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -75,8 +76,12 @@ class Collection:
         self._ledger = Ledger(path, self._states)
         self._writer = Writer(self._ledger, config.id)
         self._shaping = Shaping(place, self._states, self._writer, upkeep)
-        if name not in ("", config.id):
-            self.rename(name)
+        try:
+            if name not in ("", config.id):
+                self.rename(name)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def config(self) -> CollectionConfig:
@@ -101,9 +106,10 @@ class Collection:
         if not self._folder.is_dir():
             raise NotFound(f"collection {self.config.id!r} was deleted")
         sizes = 0
-        for path in self._folder.rglob("*"):
-            with contextlib.suppress(FileNotFoundError):  # logs and segments come and go
-                sizes += path.stat().st_size
+        for folder, _, names in os.walk(self._folder):  # which passes over what goes meanwhile
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # logs and segments come and go
+                    sizes += os.stat(os.path.join(folder, name)).st_size
         return sizes
 
     def stats(self) -> CollectionStats:

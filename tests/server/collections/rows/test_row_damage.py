@@ -10,7 +10,7 @@ import pytest
 from collecting import config, record
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.rows.operations import Write
-from frostline.server.collections.search.query import SearchOptions
+from frostline.server.collections.search.query import SearchOptions, SearchQuery
 from frostline.server.errors import DataDamaged
 
 DAMAGE = {
@@ -66,6 +66,15 @@ def test_a_damaged_row_is_named_and_the_others_are_served(folder, caplog, kind):
     upsert(notes, record(name, [9, 0, 0, 0]))
     assert ids_of(notes) == [name, "c", "a"]
     assert notes.get([name], vectors=True)[name].vectors["default"][0] == 9
+    catalogue.close()
+
+
+def test_the_words_of_a_damaged_row_lead_nobody_astray(folder):
+    damage(folder, *DAMAGE["vector"])
+    catalogue = Catalogue(folder)
+    hits = catalogue.get("notes").search([SearchQuery(keywords="a b c")], SearchOptions(limit=3, payloads=True))
+    assert sorted(zip(hits.ids[0], hits.payloads[0], strict=True)) == [("a", b'{"n": 1}'), ("c", b'{"n": 3}')]
+    assert len(hits.scores[0]) == 2
     catalogue.close()
 
 

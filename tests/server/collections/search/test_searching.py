@@ -396,7 +396,10 @@ def test_refuses_what_is_out_of_range(query, options, message):
 def test_refuses_too_many_hits_and_too_many_comparisons(monkeypatch):
     view = random_view(count=200)
     vectors = np.ones((6000, 3), np.float32)
-    with pytest.raises(InvalidInput, match=r"6000 queries with 200 hits each ask for 1200000 hits, those passed over counted; at most 1000000"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"6000 queries with 200 hits each ask for 1200000 hits, those passed over counted; at most 1000000",
+    ):
         search_vectors(view, vectors, 0, SearchOptions(limit=200))
     monkeypatch.setattr("frostline.server.collections.search.candidates.MAX_COMPARISONS", 2000)
     options = SearchOptions(diversity=0.5, fusion=Fusion(depth=100))

@@ -16,11 +16,13 @@ from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.collections.filters.grammar import parse
+from frostline.server.collections.rows.ledger import Ledger
 from frostline.server.collections.rows.operations import Write
 from frostline.server.collections.search.query import SearchOptions
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.builder import Builder, BuildFailed
 from frostline.server.collections.segments.building import Order
+from frostline.server.collections.segments.merging import Merge
 from frostline.server.collections.segments.shaping import Upkeep
 from inline_builder import InlineBuilder
 
@@ -59,6 +61,16 @@ def found(notes, **options):
 
 def names(rows):
     return {f"r{n}" for n in rows}
+
+
+def refuse_commit(ledger):
+    """As on a full disk, which shows at COMMIT."""
+    raise ledger._failed(OSError("no room"))
+
+
+def shape(notes):
+    """Makes a segment of however few rows there are."""
+    notes._shaping._segments.carry_out(Merge(0, len(notes._states.state.parts), "test"), lambda step, done: None)
 
 
 def folders(tmp_path):
@@ -257,6 +269,40 @@ def test_a_building_process_ends_when_its_server_is_gone(tmp_path):
     catalogue.close()
     catalogue = opened(tmp_path)
     assert found(catalogue.get("notes")) == names(range(ROWS))
+    catalogue.close()
+
+
+def test_a_commit_that_failed_is_in_no_segment_and_its_ids_may_be_given_again(tmp_path, monkeypatch):
+    catalogue = opened(tmp_path)
+    notes = catalogue.create(config(fields=FIELDS))
+    fill(notes, range(6))
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "commit", refuse_commit)
+        for _ in range(3):
+            with pytest.raises(OSError, match="no room"):
+                fill(notes, range(10, ROWS))
+            assert len(notes._states.state.parts[-1].source.internal_ids) <= 6 + ROWS
+    shape(notes)
+    catalogue.close()
+    catalogue = opened(tmp_path)
+    notes = catalogue.get("notes")
+    fill(notes, range(6, 9))
+    notes.delete(["r7"]).result(10)
+    for _ in range(2):
+        assert found(notes) == names([*range(7), 8])
+        assert notes.count(parse("n >= 6")) == 2
+        catalogue.close()
+        catalogue = opened(tmp_path)
+        notes = catalogue.get("notes")
+    catalogue.close()
+
+
+def test_values_of_arrays_are_counted_whole(tmp_path):
+    catalogue = opened(tmp_path)
+    notes = catalogue.create(config(fields=(IndexedField(path="tags", kind=FieldKind.KEYWORD),)))
+    notes.upsert([Write(record("a", tags=["x", "y", "z"])), Write(record("b", tags=["z"]))]).result(10)
+    assert notes.facets("tags", 10) == [("z", 2), ("x", 1), ("y", 1)]
+    assert notes.facets("tags", 1) == [("z", 2)]
     catalogue.close()
 
 

@@ -62,6 +62,12 @@ class FieldIndex:
             field.append(payloads, self._rows)
         self._rows += len(payloads)
 
+    def cut(self, rows: int) -> None:
+        """Forgets the rows from `rows` on, which no reader may look at."""
+        for field in self._fields:
+            field.cut(rows)
+        self._rows = rows
+
     def select(self, expression: Expression, rows: int) -> Selection:
         """Finds the rows below `rows` that may match a filter.
 

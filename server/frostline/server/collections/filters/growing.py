@@ -39,6 +39,10 @@ class AppendOnlyArray:
             self._array[self._count : count] = values
         self._count = count
 
+    def cut(self, count: int) -> None:
+        """Forgets what comes after the first `count` values, which no reader may look at."""
+        self._count = min(count, self._count)
+
     def view(self) -> NDArray[Any]:
         """What was added; it does not change."""
         count = self._count  # read first: the array read after it holds at least so many
@@ -91,6 +95,12 @@ class GrowingField:
         self.present_rows.extend(present_rows)
         self.near_rows.extend(misfits[Misfit.NEAR])
         self.odd_rows.extend(misfits[Misfit.ODD])
+
+    def cut(self, rows: int) -> None:
+        """Forgets the rows from `rows` on, which no reader may look at."""
+        self.values.cut(int(np.searchsorted(self.value_rows.view(), rows)))
+        for array in (self.value_rows, self.present_rows, self.near_rows, self.odd_rows):
+            array.cut(int(np.searchsorted(array.view(), rows)))
 
     def size_bytes(self) -> int:
         """Memory in use, about."""

@@ -123,11 +123,11 @@ class Ledger:
             vacuumed = self._vacuum()
             if self._log_too_long() or (vacuumed and not self._spare()) or not self._reserve.whole:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._reserve.make()
+            return vacuumed and self._spare()
         except (OSError, sqlite3.Error) as error:
             _log.warning("the log of %s could not be shortened, which is tried again: %s", self._path, error)
             return False
-        self._reserve.make()
-        return vacuumed and self._spare()
 
     def make_room(self) -> None:
         """Gives up the reserve, so that something can be deleted; see `writer.Store`."""
@@ -188,11 +188,13 @@ class Ledger:
 
     def _failed(self, error: Exception) -> Exception:
         """What an error means, once nothing is left of the transaction."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        if self._commit:
-            self._commit = None
-            self._follower.discard()
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        finally:
+            if self._commit:
+                self._commit = None
+                self._follower.discard()
         explained = self._explained(error)
         self._cramped = self._cramped or isinstance(explained, StorageFull)
         return explained

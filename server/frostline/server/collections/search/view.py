@@ -122,7 +122,14 @@ class StateView:
                 "make one with keep_content, or search by vectors"
             )
         allowed = None if matching is None else self.rows_of(matching)
-        ids, scores = KeywordIndex(self.connection).search(text, k, ids=allowed)
+        index, depth = KeywordIndex(self.connection), k
+        while True:
+            ids, scores = index.search(text, depth, ids=allowed)
+            held = self._held(ids)
+            if len(ids) < depth or np.count_nonzero(held) >= k:
+                break
+            depth *= 2  # damaged rows have words too, but no place in any part
+        ids, scores = ids[held][:k], scores[held][:k]
         step = Step("keywords", "bm25", self.count if matching is None else matching.count, len(ids))
         return Ranking([ids], [scores], [step])
 
@@ -169,6 +176,12 @@ class StateView:
         parts = self._state.parts
         selections = [part.alive for part in parts] if matching is None else matching.rows.selections
         return [(part, each) for part, each in zip(parts, selections, strict=True) if each.count]
+
+    def _held(self, internal_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        held = np.zeros(len(internal_ids), np.bool_)
+        for place, mine in locate(self._state.parts, internal_ids):
+            held[mine] = self._state.parts[place].holds(internal_ids[mine])
+        return held
 
     def _step(self, part: Part, selection: Selection, plan: Plan) -> Step:
         place = self._state.parts.index(part)

@@ -19,6 +19,10 @@ Report = Callable[[str, float], None]
 """Told what is being done, and how much of it is done, of 1."""
 
 
+TURN_SECONDS = 0.1
+"""How often who waits for his turn looks whether it is still wanted."""
+
+
 class BuildFailed(Exception):
     """A building process did not do its work; the message says how it ended."""
 
@@ -60,8 +64,12 @@ class Builder:
         order = Order(
             database=database, folder=unfinished, config=config, first=first, last=last, threads=self._threads
         )
-        with self._turn:
+        while not self._turn.acquire(timeout=TURN_SECONDS):
+            self._refuse_cancelled(database)
+        try:
             rows = self._run(order, report)
+        finally:
+            self._turn.release()
         if not rows:
             return None
         finished = folder / f"{first:012d}-{last:012d}-{uuid.uuid4().hex[:8]}"
@@ -76,9 +84,12 @@ class Builder:
         if running and running[0] == database:
             running[1].kill()
 
-    def _run(self, order: Order, report: Report) -> int:
-        if order.database in self._cancelled:
+    def _refuse_cancelled(self, database: Path) -> None:
+        if database in self._cancelled:
             raise BuildFailed("the collection is being closed")
+
+    def _run(self, order: Order, report: Report) -> int:
+        self._refuse_cancelled(order.database)
         command = [sys.executable, "-m", "frostline.server.collections.segments.building"]
         # Its log lines go where the server's go.
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -63,11 +63,12 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     try:
-        _say(rows=build(order))
+        rows = build(order)
     except Exception as error:
         shutil.rmtree(order.folder, ignore_errors=True)
         _say(error=f"{type(error).__name__}: {error}")
         raise
+    _say(rows=rows)
 
 
 def build(order: Order) -> int:
@@ -78,11 +79,11 @@ def build(order: Order) -> int:
     """
     order.folder.mkdir()
     with contextlib.closing(database.connect(order.database)) as connection:
-        sequence = Rows(connection, order.config).sequence()
         written = _Written(order)
         for chunk in _chunks(connection, order):
             written.add(chunk)
         written.close()
+        sequence = Rows(connection, order.config).sequence()  # what was read may be as late as this
     if not written.count:
         shutil.rmtree(order.folder)
         return 0

@@ -4,6 +4,7 @@ They are derived. Whatever is wrong with one, its rows are read from the file of
 they are searched exactly until a new segment is there.
 """
 
+import errno
 import logging
 import shutil
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.durable_files import sync
 from frostline.server.collections.rows.commit import Added
-from frostline.server.collections.rows.database import Readers
+from frostline.server.collections.rows.database import OPEN_FILES_RETRY_SECONDS, Readers
 from frostline.server.collections.rows.operations import Forget
 from frostline.server.collections.rows.records import Rows
 from frostline.server.collections.rows.writer import Writer
@@ -26,7 +27,7 @@ from frostline.server.collections.segments.parts import Part
 from frostline.server.collections.segments.segment import Segment, fingerprint
 from frostline.server.collections.segments.state import State, States
 from frostline.server.collections.segments.tail import BEYOND_ALL, Tail
-from frostline.server.errors import DataDamaged
+from frostline.server.errors import DataDamaged, Overloaded
 
 FOLDER = "segments"
 LOADED_ROWS = 2048
@@ -115,8 +116,14 @@ class Segments:
         old = state.parts[merge.start : end]
         first, last = old[0].source.first, old[-1].source.last
         built = self._builder.build(self._place.database, self._place.folder, state.config, first, last, report)
-        new = [_whole(self._opened_new(built, state.config))] if built else []
-        self._exchange(old, new)
+        try:
+            new = [_whole(Segment(built, state.config, self._place.device))] if built else []
+            self._exchange(old, new)
+        except BaseException:
+            if built:
+                shutil.rmtree(built, ignore_errors=True)  # else each attempt would leave another
+            raise
+        self._dispose(old)
         self._forget(first, last, new)
 
     def verify(self) -> bool:
@@ -134,13 +141,6 @@ class Segments:
                     segment.verified = True
                 return True
         return False
-
-    def _opened_new(self, folder: Path, config: CollectionConfig) -> Segment:
-        try:
-            return Segment(folder, config, self._place.device)
-        except Exception:
-            shutil.rmtree(folder)  # else each attempt would leave another
-            raise
 
     def _infos(self) -> list[PartInfo]:
         state = self._states.state
@@ -165,9 +165,12 @@ class Segments:
             return state.exchanged(start, start + len(sources), [part.without(part.rows(gone)) for part in new])
 
         self._states.change(exchanged)
-        for source in sources:
-            if isinstance(source, Segment):
-                shutil.rmtree(source.folder)  # who searches it has it mapped
+
+    def _dispose(self, old: Sequence[Part]) -> None:
+        """Removes the folders of segments that are no part any more; who searches one has it mapped."""
+        for part in old:
+            if isinstance(part.source, Segment):
+                shutil.rmtree(part.source.folder)
         sync(self._place.folder)  # before tombstones are forgotten that only these folders needed
 
     def _forget(self, first: int, last: int, new: Sequence[Part]) -> None:
@@ -192,19 +195,22 @@ class Segments:
             config = self._states.state.config
             memory = _in_memory(Rows(connection, config), config, segment.first, segment.last)
         self._exchange([part], [memory])
+        self._dispose([part])
 
 
 def _opened(place: Place, config: CollectionConfig, sequence: int) -> list[Segment]:
     """The segments that can be used, by their rows; what cannot is removed."""
     segments: list[Segment] = []
+    for path in place.folder.glob(f"{segment_files.UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
     for path in sorted(place.folder.iterdir()) if place.folder.is_dir() else ():
         try:
             segment = Segment(path, config, place.device)
             if wrong := _wrong(segment, config, sequence):
                 raise DataDamaged(wrong)
         except DataDamaged as error:
-            if not path.name.startswith(segment_files.UNFINISHED):
-                _log.error("%s is built anew: %s", path, error)
+            _refuse_without_files(error)
+            _log.error("%s is built anew: %s", path, error)
             shutil.rmtree(path, ignore_errors=True)
         else:
             segments.append(segment)
@@ -217,6 +223,19 @@ def _opened(place: Place, config: CollectionConfig, sequence: int) -> list[Segme
         else:
             kept.append(segment)
     return sorted(kept, key=lambda each: each.first)
+
+
+def _refuse_without_files(error: DataDamaged) -> None:
+    """A segment that cannot be opened for want of files or memory is not damaged: the operator must act."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES):
+            raise Overloaded(
+                f"a segment cannot be opened ({cause.strerror}); raise the limit of open files (ulimit -n), free "
+                "memory, or mend the permissions, and start again",
+                OPEN_FILES_RETRY_SECONDS,
+            ) from error
+        cause = cause.__cause__
 
 
 def _wrong(segment: Segment, config: CollectionConfig, sequence: int) -> str | None:

@@ -122,12 +122,20 @@ class Part:
 
     def rows(self, internal_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows by internal id; those that the part does not hold are left out."""
+        rows = np.searchsorted(self.internal_ids, internal_ids)
+        held = self._hold(rows, internal_ids)
+        return rows if held.all() else rows[held]
+
+    def holds(self, internal_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each row is held: bool of shape (n,)."""
+        return self._hold(np.searchsorted(self.internal_ids, internal_ids), internal_ids)
+
+    def _hold(self, rows: NDArray[np.int64], internal_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         mine = self.internal_ids
         if not len(mine):
-            return np.empty(0, np.int64)
-        rows = np.searchsorted(mine, internal_ids)
-        held = mine[np.minimum(rows, len(mine) - 1)] == internal_ids
-        return rows if held.all() else rows[held]
+            return np.zeros(len(rows), np.bool_)
+        held: NDArray[np.bool_] = mine[np.minimum(rows, len(mine) - 1)] == internal_ids
+        return held
 
     def grown(self, total: int) -> "Part":
         """The part after rows were added to its source; this one stays as it is."""

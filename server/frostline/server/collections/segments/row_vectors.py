@@ -79,6 +79,12 @@ class RowVectors:
         new = np.array([before + place for place, vector in enumerate(vectors) if vector is not None], np.int64)
         return RowVectors(RowMap(np.concatenate((rows, new)), tail.count), tail)
 
+    def cut(self, rows: int) -> "RowVectors":
+        """The vectors of the first so many rows."""
+        kept = rows if self.map.rows is None else int(np.searchsorted(self.map.rows, rows))
+        row_map = RowMap(None if self.map.rows is None else self.map.rows[:kept], kept)
+        return RowVectors(row_map, TailVectors(self.tail.metric, kept, self.tail.memory))
+
     def nearest(self, queries: NDArray[np.float32], k: int, selection: Selection) -> Found:
         """Finds the nearest of the selected rows."""
         chosen = self.map.selected(selection)

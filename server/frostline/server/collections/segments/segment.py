@@ -1,6 +1,7 @@
 """A segment: rows in files that never change, mapped into memory."""
 
 import mmap
+import sys
 from pathlib import Path
 from tokenize import TokenError
 
@@ -114,7 +115,7 @@ class Segment:
     def facets(self, path: str, rows: BitMap) -> list[tuple[str | int | bool, int]] | None:
         """How often rows have each value of a field; see `parts.RowSource`."""
         countable = any(field.path == path and field.kind in COUNTABLE for field in self.fields)
-        return self._fields.facets(path, rows, len(rows)) if countable else None
+        return self._fields.facets(path, rows, sys.maxsize) if countable else None
 
     def nearest(self, slot: int, queries: NDArray[np.float32], k: int, selection: Selection, *, exact: bool) -> Found:
         """Finds the nearest of the selected rows; see `parts.RowSource`."""

@@ -10,6 +10,7 @@
 All of it is derived from the rows and can be deleted at any time.
 """
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,7 @@ class Manifest(BaseModel):
 
     Attributes:
         format: of the folder.
-        sequence: the commit its rows were read at, at the earliest.
+        sequence: the last commit that may have been seen when its rows were read.
         first: the first internal id it is responsible for.
         last: the last one.
         rows: how many of them it holds.
@@ -107,7 +108,9 @@ def damaged(folder: Path, manifest: Manifest) -> str | None:
         try:
             if _hashed(folder / name) != info.sha256:
                 return name
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EIO):
+                raise  # too many open files say nothing about this one
             return name
     return None
 

@@ -68,7 +68,11 @@ class Shaping:
             if self._closed:
                 return False
             if merge := self._segments.due(idle=self._idle()):
-                self._carry_out(merge, lambda step, done: None)
+                try:
+                    self._carry_out(merge, lambda step, done: None)
+                except BuildFailed:
+                    if not self._closed:
+                        raise
                 return True
             return self._segments.verify()
 
@@ -84,7 +88,9 @@ class Shaping:
         def work() -> None:
             try:
                 with self._turn:
-                    if not self._closed and (merge := self._segments.whole()):
+                    if self._closed:
+                        raise ShuttingDown("the collection is being closed; its records are safe")
+                    if merge := self._segments.whole():
                         self._carry_out(merge, lambda step, done: said.put((step, done)))
                 said.put(None)
             except Exception as error:
@@ -129,9 +135,6 @@ class Shaping:
         self._building = True
         try:
             self._segments.carry_out(merge, report)
-        except BuildFailed:
-            if not self._closed:
-                raise
         finally:
             self._building = False
 

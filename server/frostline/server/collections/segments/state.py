@@ -64,6 +64,7 @@ class State:
 
     def followed_by(self, commit: Commit) -> "State":
         """The state after a commit. Only the newest state may be followed, and by one thread at a time."""
+        _tail(self).cut(self.parts[-1].total)
         state = self if commit.config.fields == _tail(self).fields else self.rotated(commit.config)
         parts = list(state.parts)
         if commit.added:
@@ -76,6 +77,7 @@ class State:
     def rotated(self, config: CollectionConfig | None = None) -> "State":
         """The state with a new, empty tail behind the one that was."""
         old = _tail(self)
+        old.cut(self.parts[-1].total)  # else it would claim ids that are given again after a restart
         tail = Tail(config or self.config, old.end() + 1)
         kept = self.parts if self.parts[-1].total else self.parts[:-1]
         return replace(self, parts=(*kept, Part.of(tail, np.empty(0, np.int64))), filtered={})
@@ -154,8 +156,6 @@ def _tail(state: State) -> Tail:
 
 
 def _grown(part: Part, commit: Commit) -> Part:
-    """The tail with new rows. Rows that a commit which failed has left in memory are dead."""
+    """The tail with new rows."""
     assert isinstance(part.source, Tail)
-    before = len(part.source.internal_ids)
-    grown = part.grown(part.source.append(commit.added))
-    return grown.without(np.arange(part.total, before))
+    return part.grown(part.source.append(commit.added))

@@ -1,6 +1,7 @@
 """Rows in memory: the newest of a collection, and those of a segment that was damaged."""
 
 import json
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,6 +60,13 @@ class Tail:
         """Int64 of shape (rows,), ascending."""
         return self._ids[: self._count]
 
+    def cut(self, total: int) -> None:
+        """Forgets the rows from `total` on, which a commit that failed has left: no commit has seen them."""
+        self._count = total
+        del self._record_ids[total:]
+        self._fields.cut(total)
+        self._vectors = [vectors.cut(total) for vectors in self._vectors]
+
     def append(self, added: Sequence[Added]) -> int:
         """Adds rows.
 
@@ -93,7 +101,7 @@ class Tail:
     def facets(self, path: str, rows: BitMap) -> list[tuple[str | int | bool, int]] | None:
         """How often rows have each value of a field; see `parts.RowSource`."""
         countable = any(field.path == path and field.kind in COUNTABLE for field in self.fields)
-        return self._fields.facets(path, rows, len(rows)) if countable else None
+        return self._fields.facets(path, rows, sys.maxsize) if countable else None
 
     def nearest(self, slot: int, queries: NDArray[np.float32], k: int, selection: Selection, *, exact: bool) -> Found:
         """Finds the nearest of the selected rows; see `parts.RowSource`."""

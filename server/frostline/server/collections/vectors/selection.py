@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORD_BITS = 64
+_KEPT_POSITIONS = 1 << 16
+"""More would take more memory than finding them again takes time."""
 
 
 class Selection:
@@ -43,9 +45,12 @@ class Selection:
 
     def positions(self) -> NDArray[np.int64]:
         """All positions, ascending: int64 of shape (count,)."""
-        if self._positions is None:
-            self._positions = _positions(*self._words())
-        return self._positions
+        if self._positions is not None:
+            return self._positions
+        positions = _positions(*self._words())
+        if len(positions) <= _KEPT_POSITIONS:
+            self._positions = positions
+        return positions
 
     def sample(self, limit: int) -> tuple[NDArray[np.int64], int]:
         """Positions from all over, and how many each stands for.
