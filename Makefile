@@ -44,7 +44,7 @@ bench: $(DEV) ## measure served against bare throughput
 
 bench-search: $(DEV) ## measure collections beside FAISS, SQLite and other vector stores (an hour)
 	cd benchmarks && ../.venv/bin/python -m peers
-	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/search.py
+	ORT_DISABLE_TELEMETRY=1 OMP_WAIT_POLICY=PASSIVE .venv/bin/python benchmarks/search.py
 
 soak: $(DEV) ## kill and load a server for a long time, then look at 2,000 random histories of a collection
 	.venv/bin/python benchmarks/soak.py
