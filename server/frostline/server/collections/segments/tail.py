@@ -42,7 +42,9 @@ class Tail:
         self._count = 0
         self._record_ids: list[str] = []
         self._fields = FieldIndex(config.fields)
-        self._vectors = [RowVectors.empty(each.space.dimensions, each.metric) for each in config.vectors]
+        self._vectors: list[RowVectors] = [
+            RowVectors.empty(each.space.dimensions, each.metric) for each in config.vectors
+        ]
         self.fields: tuple[IndexedField, ...] = config.fields
 
     @property
