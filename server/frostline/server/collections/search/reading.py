@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from frostline.server.collections.durable_files import sync
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.database import explained
 from frostline.server.collections.rows.records import Record, Rows
@@ -108,11 +108,7 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
     except sqlite3.Error as error:
         path.unlink(missing_ok=True)
         raise explained(error, path.parent) from error
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)
 
 
 def _behind(
