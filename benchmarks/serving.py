@@ -15,7 +15,6 @@ import random
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +27,7 @@ from tokenizers import Tokenizer
 
 from frostline.client import Client
 from server_process import ServerProcess
+from timing import timed
 
 ENCODER = "all-minilm-l6-v2"
 BATCH, TOKENS, SEED = 32, 64, 0
@@ -55,13 +55,6 @@ def cut_to(model_path: Path, output: str) -> bytes:
     model = onnx.load(model_path)
     inputs = [value.name for value in model.graph.input]
     return onnx.utils.Extractor(model).extract_model(inputs, [output]).SerializeToString()
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that the work takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def measure(rounds: int, batches: int) -> Iterator[dict[str, object]]:
