@@ -63,9 +63,9 @@ class Calls:
         self.ended: list[str] = []
         self.page_size = 2
 
-    def of(self, method: str) -> list[Any]:
-        """The requests of one method."""
-        return [message for name, message in self.requests if name == method]
+    def of(self, *methods: str) -> list[Any]:
+        """The requests of methods, in order of arrival."""
+        return [message for name, message in self.requests if name in methods]
 
     def _begin(self, method: str, context: grpc.ServicerContext) -> None:
         self.metadata.append(dict(context.invocation_metadata()))

@@ -156,6 +156,13 @@ class FakeRecords(FakeCollections, RecordServiceServicer, SearchServiceServicer)
 
     def SearchRecords(self, request, context):
         self._enter("SearchRecords", request, context)
+        return self._search(request, context)
+
+    def StreamSearchRecords(self, request_iterator, context):
+        return self._stream("StreamSearchRecords", request_iterator, context, self._search)
+
+    def _search(self, request, context):
+        self._collection(request.collection, context)
         answer = search_v1.SearchRecordsResponse(
             sequence=len(self.written), timings=v1.Timings(search_seconds=0.125), recall=0.96 - 0.01 * len(self.written)
         )

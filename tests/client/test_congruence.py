@@ -133,12 +133,13 @@ SCENARIOS: dict[str, list[Step]] = {
 }
 FAULTS = {
     "nothing": {},
-    "a call refused once": {"Embed": [GONE], "UpsertRecords": [GONE], "SearchRecords": [GONE], "ListRecords": [GONE]},
+    "a call refused once": {"Embed": [GONE], "UpsertRecords": [GONE], "ListRecords": [GONE]},
+    "a search refused once": {"SearchRecords": [GONE], "StreamSearchRecords": [GONE]},
     "overload with a hint": {"Embed": [SOON], "CreateCollection": [SOON, SOON], "EmbedStream": [SOON]},
     "overload without a hint": {"Embed": [FULL], "EmbedStream": [FULL], "StreamUpsertRecords": [FULL]},
     "no server for long": {"Embed": [GONE] * 9, "EmbedStream": [GONE] * 9, "StreamUpsertRecords": [GONE] * 9},
 }
-BREAKS = {"EmbedStream": [1, 0, 2], "StreamUpsertRecords": [1, 0, 2]}
+BREAKS = {"EmbedStream": [1, 0, 2], "StreamUpsertRecords": [1, 0, 2], "StreamSearchRecords": [1, 0]}
 
 
 def plain(result: Any) -> Any:

@@ -21,6 +21,7 @@ from frostline.client._to_wire_queries import SearchOptions
 from frostline.v1 import search_service_pb2 as v1
 
 EYE = np.eye(DIMENSIONS, dtype=np.float32)
+SEARCHES = ("SearchRecords", "StreamSearchRecords")
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_query_is_a_text_an_image_a_vector_or_a_record(fake, client, notes, tm
         assert (hit.id, hit.payload) == ("2", {"n": 2})
         assert hit.score == pytest.approx(1.0, abs=1e-6)
     assert "2" not in {hit.id for hit in client.search(notes, RecordId("2"))}
-    kinds = [request.queries[0].WhichOneof("kind") if request.queries else None for request in fake.of("SearchRecords")]
+    kinds = [request.queries[0].WhichOneof("kind") if request.queries else None for request in fake.of(*SEARCHES)]
     assert kinds == ["text", "image", "image", None, "record_id"]
 
 
@@ -65,19 +66,19 @@ def test_many_queries_are_cut_and_put_together(fake, client, notes):
     client.upsert(notes, [*records(2), Record("z", vector=EYE[0])])
     queries = ["bad" if number in (0, 1500) else f"note {number % 2}" for number in range(2000)]
     results = client.search_batch(notes, queries, limit=1)
-    assert [len(request.queries) for request in fake.of("SearchRecords")] == [1024, 976]
+    assert [len(request.queries) for request in fake.of(*SEARCHES)] == [1024, 976]
     assert list(results.errors) == [0, 1500]
     assert all(results[number][0].id == str(number % 2) for number in range(2000) if number not in results.errors)
     fake.requests.clear()
     client.search_batch(notes, np.ones((50, DIMENSIONS)), limit=10_000)
-    assert [list(request.vectors.shape) for request in fake.of("SearchRecords")] == [[2, 4]] * 25
+    assert [list(request.vectors.shape) for request in fake.of(*SEARCHES)] == [[2, 4]] * 25
 
 
 def test_embeddings_are_searched_for_with_their_space(fake, client, notes):
     client.upsert(notes, records(3))
     results = client.search_batch(notes, client.embed(["note 1", "note 2"], "tiny"), limit=1)
     assert [hits[0].id for hits in results] == ["1", "2"]
-    assert fake.of("SearchRecords")[0].space.normalize
+    assert fake.of(*SEARCHES)[0].space.normalize
 
 
 def test_one_vector_goes_as_a_matrix_unless_words_go_with_it(fake, client, notes):
@@ -86,7 +87,7 @@ def test_one_vector_goes_as_a_matrix_unless_words_go_with_it(fake, client, notes
     client.search(notes, EYE[0], mode="hybrid", keywords="note")
     client.search_batch(notes, EYE[:2], mode="hybrid", keywords=["a", "b"])
     client.search_batch(notes, client.embed(["x"], "tiny"), mode="hybrid", keywords="note")
-    matrix, one, two, embedded = fake.of("SearchRecords")
+    matrix, one, two, embedded = fake.of(*SEARCHES)
     assert (list(matrix.vectors.shape), matrix.vectors.data, len(matrix.queries)) == ([1, 4], EYE[0].tobytes(), 0)
     assert (one.queries[0].vector.data, one.queries[0].keywords) == (EYE[0].tobytes(), "note")
     assert [query.keywords for query in two.queries] == ["a", "b"]
@@ -120,7 +121,7 @@ def test_every_option_arrives(fake, client, notes):
         min_sequence=1,
         explain=True,
     )
-    asked = fake.of("SearchRecords")[0]
+    asked = fake.of(*SEARCHES)[0]
     expected = v1.SearchRecordsRequest(
         collection="collections/notes",
         queries=[v1.Query(text="note", keywords="words")],
@@ -142,10 +143,10 @@ def test_every_option_arrives(fake, client, notes):
     expected.filter.parameters["most"] = b"9"
     assert asked == expected
     client.search_batch(notes, ["note"], limit=3, offset=2, exact=True)
-    asked = fake.of("SearchRecords")[1]
+    asked = fake.of(*SEARCHES)[1]
     assert (asked.limit, asked.offset, asked.exact, asked.include_payloads) == (3, 2, True, True)
     client.search(notes, "note")
-    assert fake.of("SearchRecords")[2] == v1.SearchRecordsRequest(
+    assert fake.of(*SEARCHES)[2] == v1.SearchRecordsRequest(
         collection="collections/notes",
         queries=[v1.Query(text="note")],
         include_payloads=True,
@@ -202,7 +203,7 @@ def test_a_combination_has_parts_with_weights(fake, client, notes, tmp_path):
         Part(image=b"gif"),
     ]
     client.search_batch(notes, [Combination(parts), "text"])
-    sent = fake.of("SearchRecords")[0].queries[0].combination.parts
+    sent = fake.of(*SEARCHES)[0].queries[0].combination.parts
     assert [part.WhichOneof("kind") for part in sent] == ["text", "record_id", "vector", "image", "image"]
     assert [part.image for part in sent[3:]] == [b"png", b"gif"]
     assert (sent[1].weight, sent[1].vector_name, sent[0].weight) == (-0.5, "photo", 1.0)
@@ -259,15 +260,15 @@ def test_the_recall_of_many_queries_is_the_lowest(fake, client, notes, monkeypat
 
     monkeypatch.setattr(fake, "_queries", forgets)
     results = client.search_batch(notes, EYE, limit=10_000, explain=True)
-    assert len(fake.of("SearchRecords")) == 2
+    assert len(fake.of(*SEARCHES)) == 2
     assert (results.recall, results.sequence) == (0.95, 0)
     assert len(results.explanation.steps) == 2
 
 
 def test_a_range_search_without_a_limit_is_cut_by_what_it_may_find(fake, client, notes):
     client.search_batch(notes, ["x"] * 5, range=True, min_score=0.5)
-    assert [len(request.queries) for request in fake.of("SearchRecords")] == [2, 2, 1]
-    assert {request.limit for request in fake.of("SearchRecords")} == {0}
+    assert [len(request.queries) for request in fake.of(*SEARCHES)] == [2, 2, 1]
+    assert {request.limit for request in fake.of(*SEARCHES)} == {0}
 
 
 def test_a_parameter_is_no_part_of_the_expression(fake, client, notes):

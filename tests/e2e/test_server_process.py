@@ -10,10 +10,12 @@ import threading
 import time
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from frostline.client import Client
 from frostline.server.encoders.registry import Registry
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
@@ -156,6 +158,14 @@ def test_a_stopping_server_is_not_healthy_and_ends_streams_after_what_they_sent(
         over.set()
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE
         assert detail(error.value).reason == "SHUTTING_DOWN"  # said by the server, and not by the end of its grace
+        assert server.process.wait(20) == 0
+
+
+def test_a_stopping_server_does_not_wait_for_streams_that_nobody_uses(tmp_path):
+    with running_server(tmp_path / "data", encoders=[], grace_seconds=60) as server, Client(server.target) as client:
+        client.create_collection("notes", dimensions=3)
+        assert not client.search("notes", np.ones(3, np.float32))
+        server.signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
 
 

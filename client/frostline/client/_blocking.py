@@ -5,15 +5,18 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 
 from frostline.client import errors
+from frostline.client._channel import Endpoint
+from frostline.client._conversations import Conversations
 from frostline.client._transport import A, Answers, Deadline, Q, Stream, Transport
 
 if TYPE_CHECKING:
-    from grpc import UnaryUnaryMultiCallable
+    from grpc import StreamStreamMultiCallable, UnaryUnaryMultiCallable
 
 T = TypeVar("T")
 
@@ -43,12 +46,37 @@ def iterate(answers: AsyncGenerator[T]) -> Iterator[T]:
 class BlockingTransport(Transport):
     """Blocks the thread that calls."""
 
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self._conversations: dict[object, Conversations[Any, Any]] = {}
+
     async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, deadline: Deadline) -> A:
         """Sends one request and blocks until its answer is there."""
         try:
             return rpc(request, timeout=deadline.remaining_seconds(), metadata=self.endpoint.metadata)
         except grpc.RpcError as error:
             raise errors.from_rpc(error, self.endpoint.target, deadline.limit_seconds) from error
+
+    async def ask(
+        self,
+        unary: UnaryUnaryMultiCallable[Q, A],
+        stream: StreamStreamMultiCallable[Q, A],
+        request: Q,
+        deadline: Deadline,
+    ) -> A:
+        """Sends one request over a stream that stays open, and blocks until its answer is there."""
+        conversations = self._conversations.get(stream)
+        if conversations is None:
+            start = partial(stream, metadata=self.endpoint.metadata)
+            conversations = self._conversations.setdefault(stream, Conversations(start, self.endpoint.target))
+        answer: A = conversations.ask(request, deadline)
+        return answer
+
+    def close(self) -> None:
+        """Closes the connection; calls under way fail."""
+        for conversations in self._conversations.values():
+            conversations.close()
+        super().close()
 
     async def sleep(self, seconds: float) -> None:
         """Blocks."""

@@ -45,6 +45,17 @@ class Caller:
     async def _call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None) -> A:
         return await self._persist(lambda deadline: self._transport.call(rpc, request, deadline), timeout_seconds)
 
+    async def _ask(
+        self,
+        unary: UnaryUnaryMultiCallable[Q, A],
+        stream: StreamStreamMultiCallable[Q, A],
+        request: Q,
+        timeout_seconds: float | None,
+    ) -> A:
+        return await self._persist(
+            lambda deadline: self._transport.ask(unary, stream, request, deadline), timeout_seconds
+        )
+
     async def _stream(
         self, rpc: StreamStreamMultiCallable[Q, A], requests: AsyncIterator[Q], timeout_seconds: float | None
     ) -> AsyncGenerator[tuple[Q, A]]:

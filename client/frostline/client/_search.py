@@ -44,7 +44,7 @@ class SearchCalls(Caller):
             request.vectors.CopyFrom(Tensor(dtype=DTYPE_FLOAT32, shape=(1, len(query)), data=data))
         else:
             request.queries.append(query_message(query, keywords))
-        answer = await self._call(self._transport.searches.SearchRecords, request, timeout_seconds)
+        answer = await self._found(request, timeout_seconds)
         if answer.errors:
             raise exception_of(errors_of(answer.errors, offset=0)[0])
         return hits_of(answer, 1)[0]
@@ -73,7 +73,7 @@ class SearchCalls(Caller):
         timings, explanation = Timings(), None
         async for request, count in parts:
             request.MergeFrom(shared)
-            answer = await self._call(self._transport.searches.SearchRecords, request, timeout_seconds)
+            answer = await self._found(request, timeout_seconds)
             errors.update(errors_of(answer.errors, offset=len(hits)))
             hits += hits_of(answer, count)
             seen.append((answer.sequence, recall_of(answer)))
@@ -81,6 +81,12 @@ class SearchCalls(Caller):
             explanation = explanation or explanation_of(answer)
         sequences, recalls = zip(*seen, strict=True)
         return SearchResults(hits, errors, min(sequences), timings, min(recalls), explanation)
+
+    async def _found(self, request: v1.SearchRecordsRequest, timeout_seconds: float | None) -> v1.SearchRecordsResponse:
+        searches = self._transport.searches
+        if request.queries or request.min_sequence:  # these may wait, and a call of its own tells the server how long
+            return await self._call(searches.SearchRecords, request, timeout_seconds)
+        return await self._ask(searches.SearchRecords, searches.StreamSearchRecords, request, timeout_seconds)
 
 
 async def _query_parts(

@@ -84,6 +84,20 @@ class Transport(ABC):
             FrostlineError: the call failed, or no answer came in time.
         """
 
+    async def ask(
+        self,
+        unary: UnaryUnaryMultiCallable[Q, A],
+        stream: StreamStreamMultiCallable[Q, A],
+        request: Q,
+        deadline: Deadline,
+    ) -> A:
+        """Sends one request of a method that is there both ways, by the quicker one, and waits for its answer.
+
+        Raises:
+            FrostlineError: the call failed, or no answer came in time.
+        """
+        return await self.call(unary, request, deadline)
+
     def stream(self, rpc: StreamStreamMultiCallable[Q, A], requests: Iterator[Q] | None = None) -> Stream[Q, A]:
         """Starts a stream, fed by `send`, or by `requests` as fast as the server takes them."""
         return self._start(lambda sent: rpc(sent if requests is None else requests, metadata=self.endpoint.metadata))

@@ -27,6 +27,12 @@ class SearchServiceStub:
     ]
     """Finds, for each query, the records closest to it."""
 
+    StreamSearchRecords: grpc.StreamStreamMultiCallable[
+        frostline.v1.search_service_pb2.SearchRecordsRequest,
+        frostline.v1.search_service_pb2.SearchRecordsResponse,
+    ]
+    """Searches again and again, one request after the other: half the time of a call each. One that fails ends the stream."""
+
 class SearchServiceAsyncStub:
     """Finds records."""
 
@@ -35,6 +41,12 @@ class SearchServiceAsyncStub:
         frostline.v1.search_service_pb2.SearchRecordsResponse,
     ]
     """Finds, for each query, the records closest to it."""
+
+    StreamSearchRecords: grpc.aio.StreamStreamMultiCallable[
+        frostline.v1.search_service_pb2.SearchRecordsRequest,
+        frostline.v1.search_service_pb2.SearchRecordsResponse,
+    ]
+    """Searches again and again, one request after the other: half the time of a call each. One that fails ends the stream."""
 
 class SearchServiceServicer(metaclass=abc.ABCMeta):
     """Finds records."""
@@ -46,5 +58,13 @@ class SearchServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.search_service_pb2.SearchRecordsResponse, collections.abc.Awaitable[frostline.v1.search_service_pb2.SearchRecordsResponse]]:
         """Finds, for each query, the records closest to it."""
+
+    @abc.abstractmethod
+    def StreamSearchRecords(
+        self,
+        request_iterator: _MaybeAsyncIterator[frostline.v1.search_service_pb2.SearchRecordsRequest],
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.search_service_pb2.SearchRecordsResponse], collections.abc.AsyncIterator[frostline.v1.search_service_pb2.SearchRecordsResponse]]:
+        """Searches again and again, one request after the other: half the time of a call each. One that fails ends the stream."""
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

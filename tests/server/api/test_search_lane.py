@@ -203,3 +203,48 @@ async def test_many_callers_of_several_kinds_all_get_their_own(lane):
 
     await asyncio.gather(*(caller(number) for number in range(400)))
     assert not lane._kinds
+
+
+def noting(threads, pause=0.0):
+    """A search that notes the thread and the number of queries of each group."""
+
+    def search(vectors):
+        threads.append((threading.current_thread() is threading.main_thread(), len(vectors)))
+        time.sleep(pause)
+        return echo(vectors)
+
+    return search
+
+
+async def test_steady_searches_that_were_short_are_run_by_the_event_loop(lane, monkeypatch):
+    monkeypatch.setattr(search_lane, "SHORT_SECONDS", 10)
+    groups = []
+    for number in (1, 2, 3):
+        check(await lane.search("k", noting(groups), queries(number), steady=True), number)
+        await asyncio.sleep(0.01)
+    assert groups == [(False, 1), (True, 1), (True, 1)]
+
+
+async def test_others_and_long_ones_never_are(lane):
+    groups = []
+    for number in (1, 2, 3):
+        check(await lane.search("unsteady", noting(groups), queries(number)), number)
+        check(await lane.search("long", noting(groups, 0.01), queries(number), steady=True), number)
+        check(await lane.search("k", noting([]), queries(number), steady=True), number)
+        many = queries(*range(2000))  # each may be short, but all of them are not
+        check(await lane.search("k", noting(groups, 0.01), many, steady=True), *range(2000))
+    assert not any(in_loop for in_loop, _ in groups)
+
+
+async def test_where_callers_crowd_all_who_are_there_share_a_search(lane, monkeypatch):
+    monkeypatch.setattr(search_lane, "SHORT_SECONDS", 10)
+    groups = []
+    await lane.search("k", noting([]), queries(0), steady=True)  # shows that they are short
+    await asyncio.sleep(0.01)
+    monkeypatch.setattr(search_lane, "CROWDED_SECONDS", 10)
+    found = await asyncio.gather(
+        *(lane.search("k", noting(groups), queries(number), steady=True) for number in (1, 2, 3))
+    )
+    for number, hits in zip((1, 2, 3), found, strict=True):
+        check(hits, number)
+    assert groups in ([(True, 3)], [(True, 1), (True, 2)])

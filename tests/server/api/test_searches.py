@@ -25,6 +25,7 @@ from raw import (
     refused,
     rows,
     search_request,
+    until_error,
     upsert_request,
     vector,
 )
@@ -96,6 +97,15 @@ async def test_an_array_and_single_vectors_find_the_same(plain):
     np.testing.assert_allclose(scores(as_array)[:2], [1, np.cos(np.pi / 8)], atol=1e-6)
     assert (as_array.sequence, as_array.recall) == (1, 1)
     assert as_array.timings.search_seconds > 0
+
+
+async def test_a_stream_answers_one_search_after_the_other_until_one_is_refused(plain):
+    requests = [search_request([1, 0], limit=1), search_request([0, 1], "a text", limit=2)]
+    answers, error = await until_error(
+        plain.StreamSearchRecords(iter([*requests, search_request([1, 0], limit=-1), requests[0]]))
+    )
+    assert [hits(answer) for answer in answers] == [[["0"]], [["4", "3"], []]]
+    assert (error.code(), "limit -1" in error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, True)
 
 
 async def test_a_bad_query_fails_alone_wherever_it_stands(plain):

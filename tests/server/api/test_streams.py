@@ -1,7 +1,7 @@
 import asyncio
 import gc
 
-from frostline.server.api.streams import WINDOW, pipelined
+from frostline.server.api.streams import WINDOW, pipelined, until_closing
 from frostline.server.errors import ShuttingDown
 from raw import until_error
 
@@ -144,3 +144,40 @@ async def test_a_stream_that_is_closed_while_it_reads_leaves_no_task():
     await asyncio.sleep(0.01)
     await stream.aclose()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_reading_ends_when_the_server_stops_and_what_was_read_is_answered():
+    closing = asyncio.Event()
+    answered = []
+
+    async def serve():
+        async for request in until_closing(never_ending(3), closing):
+            await asyncio.sleep(0.01)
+            answered.append(request)
+
+    serving = asyncio.create_task(serve())
+    await asyncio.sleep(0.1)
+    closing.set()
+    assert isinstance((await asyncio.gather(serving, return_exceptions=True))[0], ShuttingDown)
+    assert answered == [0, 1, 2]
+
+
+async def test_a_stop_during_an_answer_does_not_cut_it():
+    closing = asyncio.Event()
+    answered = []
+
+    async def serve():
+        async for request in until_closing(never_ending(3), closing):
+            closing.set()
+            await asyncio.sleep(0.02)
+            answered.append(request)
+
+    assert isinstance((await asyncio.gather(serve(), return_exceptions=True))[0], ShuttingDown)
+    assert answered == [0]
+
+
+async def test_a_reader_that_is_cancelled_is_not_told_of_a_stop():
+    serving = asyncio.create_task(anext(until_closing(never_ending(0), asyncio.Event())))
+    await asyncio.sleep(0.01)
+    serving.cancel()
+    assert isinstance((await asyncio.gather(serving, return_exceptions=True))[0], asyncio.CancelledError)

@@ -3,7 +3,8 @@
 One search of a kind is under way at a time. What comes meanwhile gathers, and is the next: so nothing waits where
 nothing runs, and the more callers there are, the more queries share a search. A group is run by a thread, which tells
 the event loop once for all of its callers. Where searches of a kind have shown to be short, going to a thread and back
-would take longer than they do: the event loop runs them itself, after it has heard all who are there already.
+would take longer than they do: the event loop runs them itself, at once, or where callers crowd, after it has heard
+all who are there already.
 
     callers --by kind--> groups wait --threads, or the event loop--> one search --event loop--> each caller its part
 """
@@ -27,6 +28,8 @@ MOST_QUERIES = 64
 THREADS = 2
 SHORT_SECONDS = 0.001
 """A group that will be done within this time is run by the event loop, which hears nobody meanwhile."""
+CROWDED_SECONDS = 0.0001
+"""Who comes so soon after a search that the event loop ran is not alone: others are heard first."""
 MOST_REMEMBERED = 1024
 
 Search = Callable[[NDArray[np.float32]], Hits]
@@ -70,6 +73,7 @@ class SearchLane:
         self._loop = asyncio.get_running_loop()
         self._kinds: dict[Hashable, _Kind] = {}
         self._query_seconds: dict[Hashable, float] = {}  # what a query of a kind took when one was last run
+        self._ended = 0.0  # when the event loop has last run one
         self._groups: SimpleQueue[tuple[_Kind, list[_Caller]] | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._run, name=f"frostline-search-{number}", daemon=True)
@@ -96,11 +100,14 @@ class SearchLane:
         Raises:
             Exception: whatever the search of these vectors raises.
         """
-        caller = _Caller(vectors, self._loop.create_future())
         kind = self._kinds.get(key)
+        short = steady and len(vectors) * self._query_seconds.get(key, math.inf) <= SHORT_SECONDS
+        if kind is None and short and perf_counter() - self._ended > CROWDED_SECONDS:
+            return self._run_now(key, search, vectors)
+        caller = _Caller(vectors, self._loop.create_future())
         if kind is None:
             kind = self._kinds[key] = _Kind(key, search)
-            if steady and len(vectors) * self._query_seconds.get(key, math.inf) <= SHORT_SECONDS:
+            if short:
                 kind.waiting.append(caller)
                 self._loop.call_soon(self._run_here, kind)
             else:
@@ -122,16 +129,23 @@ class SearchLane:
             seconds = _search(kind.search, callers)
             self._loop.call_soon_threadsafe(self._deliver, kind, callers, seconds)
 
+    def _run_now(self, key: Hashable, search: Search, vectors: NDArray[np.float32]) -> Hits:
+        started = perf_counter()
+        try:
+            return search(vectors)
+        finally:
+            self._ended = perf_counter()
+            self._remember(key, (self._ended - started) / max(len(vectors), 1))
+
     def _run_here(self, kind: _Kind) -> None:
         most = int(SHORT_SECONDS / max(self._query_seconds.get(kind.key, math.inf), SHORT_SECONDS / MOST_QUERIES))
         callers = _next_group(kind.waiting, max(most, 1))
         self._deliver(kind, callers, _search(kind.search, callers))
+        self._ended = perf_counter()
 
     def _deliver(self, kind: _Kind, callers: list[_Caller], seconds: float) -> None:
         if callers:
-            if len(self._query_seconds) >= MOST_REMEMBERED:
-                self._query_seconds.clear()
-            self._query_seconds[kind.key] = seconds / sum(len(caller.vectors) for caller in callers)
+            self._remember(kind.key, seconds / sum(len(caller.vectors) for caller in callers))
         following = _next_group(kind.waiting)
         if following:  # before the answers: the thread need not wait for them
             self._groups.put((kind, following))
@@ -144,6 +158,11 @@ class SearchLane:
                 caller.future.set_result(caller.outcome)
             elif caller.outcome is not None:
                 caller.future.set_exception(caller.outcome)
+
+    def _remember(self, key: Hashable, query_seconds: float) -> None:
+        if len(self._query_seconds) >= MOST_REMEMBERED:
+            self._query_seconds.clear()
+        self._query_seconds[key] = query_seconds
 
 
 def _next_group(waiting: deque[_Caller], most: int = MOST_QUERIES) -> list[_Caller]:

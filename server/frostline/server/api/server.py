@@ -155,7 +155,8 @@ class GrpcServer:
         add_RecordServiceServicer_to_server(
             RecordService(catalogue, RecordWriter(contents), self._closing), self._server
         )
-        add_SearchServiceServicer_to_server(SearchService(catalogue, Searches(contents, self._lane)), self._server)
+        searches = Searches(contents, self._lane)
+        add_SearchServiceServicer_to_server(SearchService(catalogue, searches, self._closing), self._server)
         add_SnapshotServiceServicer_to_server(SnapshotService(catalogue, encoders_in_use), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

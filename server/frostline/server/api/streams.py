@@ -63,6 +63,43 @@ async def pipelined(
         await _end(reader, *started)
 
 
+async def until_closing(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGenerator[Q]:
+    """Reads requests as long as the server does not stop. Belongs to the task that first reads.
+
+    Raises:
+        ShuttingDown: the server stops; what was read before is answered.
+    """
+    reader = asyncio.current_task()
+    assert reader  # a coroutine of an event loop
+    reading = False
+
+    def stop(_: object) -> None:
+        if reading:
+            reader.cancel()
+
+    closed = asyncio.create_task(closing.wait())
+    closed.add_done_callback(stop)
+    try:
+        while not closing.is_set():
+            reading = True
+            try:
+                request = await anext(requests)
+            except StopAsyncIteration:
+                return
+            except asyncio.CancelledError:
+                if not closing.is_set():
+                    raise
+                reader.uncancel()
+                break
+            finally:
+                reading = False
+            yield request
+    finally:
+        closed.remove_done_callback(stop)
+        closed.cancel()
+    raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
+
+
 async def _read(
     requests: AsyncIterator[Q],
     answer: Callable[[Q, Turn], Awaitable[A]],
@@ -74,7 +111,7 @@ async def _read(
     before = asyncio.Event()
     before.set()
     try:
-        async with aclosing(_until(requests, closing)) as arriving:
+        async with aclosing(until_closing(requests, closing)) as arriving:
             async for request in arriving:
                 over = asyncio.Event()
                 task = asyncio.ensure_future(answer(request, Turn(before, over)))
@@ -84,24 +121,6 @@ async def _read(
                 await room.acquire()
     finally:
         tasks.put_nowait(None)
-
-
-async def _until(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGenerator[Q]:
-    closed = asyncio.create_task(closing.wait())
-    reading: asyncio.Future[Q] | None = None
-    try:
-        while True:
-            reading = asyncio.ensure_future(anext(requests))
-            await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
-            try:
-                request = reading.result()
-            except StopAsyncIteration:
-                return
-            yield request
-    finally:
-        await _end(closed, *([reading] if reading else []))
 
 
 async def _end(*running: asyncio.Future[Any]) -> None:

@@ -269,22 +269,15 @@ class Collection:
     def _seen(self, look: Callable[[StateView], T], *, rows: bool = False) -> T:
         """Looks at one commit: without its rows first, unless they are needed, and if they turn out to be, again."""
         if not rows:
-            try:
-                with self._view(opened=False) as view:
-                    return look(view)
-            except Moved:
-                pass
-        with self._view(opened=True) as view:
+            last = self._states.state
+            with contextlib.ExitStack() as stack, contextlib.suppress(Moved):
+                return look(StateView(last, lambda: self._rows_at(stack, last.sequence)))
+        with self._view() as view:
             return look(view)
 
     @contextlib.contextmanager
-    def _view(self, *, opened: bool) -> Generator[StateView]:
-        with contextlib.ExitStack() as stack:
-            if not opened:
-                last = self._states.state
-                yield StateView(last, lambda: self._rows_at(stack, last.sequence))
-                return
-            connection = stack.enter_context(self._readers.connection())
+    def _view(self) -> Generator[StateView]:
+        with self._readers.connection() as connection:
             while True:
                 connection.execute("BEGIN")
                 if state := self._states.at(Rows(connection, self.config).sequence()):

@@ -122,7 +122,12 @@ class Part:
 
     def rows(self, internal_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows by internal id; those that the part does not hold are left out."""
-        rows = np.searchsorted(self.internal_ids, internal_ids)
+        mine = self.internal_ids
+        if len(mine) and len(internal_ids) and mine[-1] - mine[0] == len(mine) - 1:  # without gaps, so without a search
+            near: NDArray[np.int64] = internal_ids - mine[0]
+            if near.min() >= 0 and near.max() < len(mine):
+                return near
+        rows = np.searchsorted(mine, internal_ids)
         held = self._hold(rows, internal_ids)
         return rows if held.all() else rows[held]
 

@@ -6,6 +6,7 @@ score is computed again by one routine that adds up in one order, so that it dep
 row's place. All of it runs without the interpreter's lock.
 """
 
+import math
 import threading
 from typing import Any
 
@@ -51,11 +52,14 @@ def normalized(vectors: NDArray[np.float32], metric: Metric) -> NDArray[np.float
     Returns:
         float32 of shape (n, d), contiguous.
     """
-    if metric is Metric.COSINE:
-        # In double precision, where no length of a float32 vector overflows or vanishes.
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-        vectors = (vectors / lengths).astype(np.float32)
-    return np.ascontiguousarray(vectors, np.float32)
+    if metric is not Metric.COSINE:
+        return np.ascontiguousarray(vectors, np.float32)
+    wide = vectors.astype(np.float64, order="C")  # in which no length of a float32 vector overflows or vanishes
+    if len(wide) == 1:  # the same in half the time
+        wide /= math.sqrt(np.vdot(wide, wide))
+    else:
+        wide /= np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, np.newaxis]
+    return wide.astype(np.float32)
 
 
 def score(
@@ -82,7 +86,7 @@ def score(
     else:
         _faiss.fvec_inner_products_by_idx(*pointers, *sizes)
         if metric is Metric.COSINE:
-            scores.clip(-1, 1, out=scores)
+            np.minimum(np.maximum(scores, -1, out=scores), 1, out=scores)
     scores[rows < 0] = -np.inf
     return scores
 

@@ -128,7 +128,8 @@ class SegmentVectors:
                 k, Plan(tuning.kind.value, 0, tuning.nprobe_for(k), tuning.expected(1.0, False, k))
             )
             rows = index.candidates(queries, wanted, unfiltered.nprobe, None)
-            return self._compared(queries, k, rows, None, unfiltered._replace(candidates=rows.size))
+            plan = Plan(unfiltered.name, rows.size, unfiltered.nprobe, unfiltered.recall)
+            return self._compared(queries, k, rows, None, plan)
         selectivity = selection.count / len(self.vectors)
         matches = selection.counts(index, index.list_of_row, len(index.sizes), COUNTED_ROWS)
         density = matches / np.maximum(index.sizes, 1)
@@ -171,8 +172,8 @@ class SegmentVectors:
             rows = np.where(selection.contains(rows), rows, -1)
         scores = exact.score(self.vectors, queries, rows, self.tuning.metric)
         rows, scores = ranked(rows, scores, k)
-        short = np.flatnonzero(rows[:, -1] < 0)
-        if len(short):
+        if rows[:, -1].min() < 0:
+            short = np.flatnonzero(rows[:, -1] < 0)
             found = self._exact(np.ascontiguousarray(queries[short]), k, selection)
             rows[short], scores[short] = found.rows, found.scores
             plan = plan._replace(candidates=plan.candidates + found.plan.candidates)
