@@ -37,12 +37,13 @@ class Frostline:
     """A Frostline server of the benchmark's own."""
 
     def start(self, folder: Path) -> None:
-        """Starts it on a free port."""
+        """Starts it on a socket file, as PostgreSQL is."""
         self._folder = folder
         self._serve()
 
     def _serve(self) -> None:
-        command = [sys.executable, "-m", "frostline.server", "--port", "0", "--data-dir", str(self._folder / "data")]
+        listening = ["--host", f"unix:{self._folder / 'frostline.sock'}"]
+        command = [sys.executable, "-m", "frostline.server", *listening, "--data-dir", str(self._folder / "data")]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FROSTLINE_")}
         self._server = Server(
             [*command, "--index-threads", "2"],

@@ -21,7 +21,7 @@ from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
 from frostline.v1.record_service_pb2_grpc import RecordServiceStub
 from raw import create_request, detail, embed_request, record, rows, upsert_request
-from serving import running_server, start_server
+from serving import ServerFailed, running_server, start_server
 from tiny import tiny_bert
 
 ROOMS = ["Encoder", "Collection", "Record", "Search", "Snapshot"]
@@ -167,6 +167,35 @@ def test_a_stopping_server_does_not_wait_for_streams_that_nobody_uses(tmp_path):
         assert not client.search("notes", np.ones(3, np.float32))
         server.signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
+
+
+def test_a_socket_file_serves_programs_of_this_machine(tmp_path):
+    path = tmp_path / "frostline.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    with running_server(tmp_path / "data", encoders=[], host=f"unix:{path}") as server, Client(server.target) as client:
+        assert server.target == f"unix:{path}"
+        client.create_collection("notes", dimensions=3)
+        client.upsert_vectors("notes", ["1"], np.ones((1, 3), np.float32))
+        assert client.search("notes", np.ones(3, np.float32))[0].id == "1"
+        with pytest.raises(ServerFailed, match=f"another server listens on socket {path}"):
+            start_server(tmp_path / "other", encoders=[], host=f"unix:{path}")
+        assert len(client.search("notes", np.ones(3, np.float32))) == 1
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("missing/s.sock", "has no folder; make"), ("file", "a file of another kind"), ("x" * 120, "more than 107 bytes")],
+)
+def test_a_socket_that_cannot_be_listened_on_is_an_error_of_one_line(tmp_path, path, said):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ServerFailed, match=said) as error:
+        start_server(tmp_path / "data", encoders=[], host=f"unix:{tmp_path / path}")
+    assert "Traceback" not in str(error.value)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_second_signal_stops_at_once(tmp_path):

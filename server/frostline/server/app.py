@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from frostline.server.api.additions import Additions
+from frostline.server.api.addresses import client_target, is_socket, remove_socket
 from frostline.server.api.server import GrpcServer, Rooms
 from frostline.server.batching.batcher import Batcher, Limits
 from frostline.server.collections.catalogue import Catalogue
@@ -103,9 +104,10 @@ class App:
             settings.max_request_bytes_in_flight,
         )
         port = await server.start(settings.host, settings.port, certificate)
+        stack.callback(remove_socket, settings.host)
         stack.push_async_callback(server.stop, settings.grace_seconds)
         await server.ready()
-        self.target = _target(settings.host, port)
+        self.target = client_target(settings.host, port)
         _announce(settings.announcement, self.target)
         stack.callback(settings.announcement.unlink, missing_ok=True)
         _log.info("serving on %s; data in %s; encoders: %s", self.target, folder, ", ".join(registry.names()) or "none")
@@ -156,7 +158,7 @@ def _check_writable(folder: Path) -> None:
 def _certificate(settings: Settings) -> Certificate | None:
     if settings.tls_certificate and settings.tls_key:
         return load_certificate(settings.tls_certificate, settings.tls_key)
-    if settings.admin_token.get_secret_value() and not is_loopback(settings.host):
+    if settings.admin_token.get_secret_value() and not (is_loopback(settings.host) or is_socket(settings.host)):
         _log.warning(
             "admin_token travels unencrypted to %s; set tls_certificate and tls_key, or listen on 127.0.0.1",
             settings.host,
@@ -198,12 +200,6 @@ def _provide(registry: Registry, name: str) -> None:
 def _prepared_samples(encoder: Encoder) -> list[Prepared]:
     prepared = encoder.prepare(samples(encoder.manifest))
     return [each for each in prepared if isinstance(each, Prepared)]
-
-
-def _target(host: str, port: int) -> str:
-    if host in ("0.0.0.0", "::"):
-        return f"localhost:{port}"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _announce(path: Path, target: str) -> None:

@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 lets other machines connect (give tls_certificate and admin_token then)."""
+    """Address to listen on; 0.0.0.0 lets other machines connect (give tls_certificate and admin_token then), and
+    unix:/path/of.sock is quicker for programs on this machine (administrators need admin_token there)."""
 
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one, which server.json in the data folder then names."""

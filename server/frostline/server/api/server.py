@@ -1,7 +1,6 @@
 """The gRPC server around the services: ports, limits, health, reflection."""
 
 import asyncio
-import socket
 from dataclasses import dataclass
 
 import grpc
@@ -10,6 +9,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from frostline.server.api.additions import Additions
+from frostline.server.api.addresses import listening_address
 from frostline.server.api.calls import CallInterceptor
 from frostline.server.api.collection_requests import CollectionRequests
 from frostline.server.api.collection_service import CollectionService
@@ -25,7 +25,6 @@ from frostline.server.api.upserts import RecordWriter
 from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.encoders.registry import Registry
-from frostline.server.errors import InvalidInput
 from frostline.server.security.administrators import Administrators
 from frostline.server.security.certificates import Certificate
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
@@ -94,7 +93,7 @@ class GrpcServer:
         """Listens; the services are not healthy before `ready`.
 
         Args:
-            host: address to listen on.
+            host: address to listen on, or `unix:` and the path of a socket.
             port: port to listen on; 0 takes a free one.
             certificate: for TLS; None for none.
 
@@ -106,8 +105,7 @@ class GrpcServer:
         """
         for service in ("", *SERVICES):
             await self._health.set(service, _NOT_SERVING)
-        _check_free(host, port)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = listening_address(host, port)
         if certificate:
             credentials = grpc.ssl_server_credentials([(certificate.key, certificate.chain)])
             taken = self._server.add_secure_port(address, credentials)
@@ -161,14 +159,3 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
-
-
-def _check_free(host: str, port: int) -> None:
-    """Binds and lets go: gRPC itself would write its own lines to stderr, and not say why."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier server may linger
-            probe.bind(address)
-    except OSError as error:
-        raise InvalidInput(f"cannot listen on {host} port {port}: {error.strerror}; choose another") from error
