@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 
@@ -11,6 +13,29 @@ def test_records_are_shown_by_id_and_missing_ones_named(pretend, pretended):
     assert result.exit_code == 1
     assert result.stdout.splitlines()[1].split(maxsplit=4) == ["1", "1", "note", "1", "n: 1 · color: blue"]
     assert result.stderr == "error: notes has no record 'none'\n"
+
+
+def test_so_many_records_are_listed_and_no_more_are_asked_for(fake, pretend, pretended):
+    assert [record["id"] for record in pretended("records", "list", "notes", "--limit", "3")] == ["0", "1", "2"]
+    assert len(fake.of("ListRecords")) == 2  # the fake's pages have 2
+    shown = pretend("records", "list", "notes", "--filter", "n > $n", "--param", "n=3").stdout.splitlines()
+    assert [line.split()[0] for line in shown] == ["ID", "4"]
+    assert pretend("records", "list", "notes", "--filter", "n > 9").stdout == "notes has no such record.\n"
+
+
+def test_a_payload_is_patched(fake, pretend, pretended):
+    told = pretended("records", "patch", "notes", "1", '{"n": 7, "color": null}')
+    assert told == {"collection": "notes", "patched": 1, "sequence": 2}
+    assert json.loads(fake.records["1"].payload) == {"n": 7}
+    result = pretend("records", "patch", "notes", "none", "{}")
+    assert (result.exit_code, result.stderr[:7]) == (1, "error: ")
+
+
+@pytest.mark.parametrize("patch", ["{", "[1]", "7"])
+def test_a_patch_that_is_no_object_is_wrong_usage(fake, pretend, patch):
+    result = pretend("records", "patch", "notes", "1", patch)
+    assert result.exit_code == 2
+    assert fake.requests == []
 
 
 def test_records_are_counted_by_filter(fake, pretend, pretended):

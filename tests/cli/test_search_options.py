@@ -7,7 +7,7 @@ def test_every_option_arrives(fake, pretend):
     result = pretend(
         "search", "notes", "note 3", "--limit", "7", "--offset", "1", "--filter", "n < $n", "--param", "n=4",
         "--mode", "hybrid", "--keywords", "words", "--vector", "photo", "--min-score", "-0.5", "--diversity", "0.25",
-        "--group-by", "color", "--exact", "--explain",
+        "--group-by", "color", "--max-per-group", "2", "--keyword-weight", "0.5", "--exact", "--explain",
     )  # fmt: skip
     assert result.exit_code == 0
     expected = v1.SearchRecordsRequest(
@@ -20,7 +20,8 @@ def test_every_option_arrives(fake, pretend):
         min_score=-0.5,
         mode=v1.SEARCH_MODE_HYBRID,
         diversity=0.25,
-        grouping=v1.Grouping(path="color", max_per_group=1),
+        grouping=v1.Grouping(path="color", max_per_group=2),
+        fusion=v1.Fusion(method=v1.FUSION_METHOD_RECIPROCAL_RANK, keyword_weight=0.5, rank_constant=60),
         exact=True,
         explain=True,
     )

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,7 +16,9 @@ from frostline.cli.session import Session, client_command
 if TYPE_CHECKING:
     from frostline.client import Record
 
-app = typer.Typer(no_args_is_help=True, help="Get, count and delete records, and count the values of their fields.")
+app = typer.Typer(
+    no_args_is_help=True, help="Get, list, count, patch and delete records, and count the values of their fields."
+)
 
 
 @app.command("get")
@@ -31,13 +34,61 @@ def get_records(
     """
     with session.connect() as client:
         found = client.get(collection, ids, include_content=True)
-    if session.as_json:
-        show_json([_plain(record) for record in found])
-    elif found:
-        columns = (Column("ID"), Column("COMMIT", "right"), Column("TEXT", elide=True), Column("PAYLOAD", elide=True))
-        show_table(columns, ((r.id, r.sequence, r.text or "", summary(r.payload)) for r in found))
+    if found or session.as_json:
+        _show(session, found)
     if missing := [id for id in ids if id not in {record.id for record in found}]:
         raise CommandFailed(f"{collection} has no record {', '.join(map(repr, missing))}")
+
+
+@app.command("list")
+@client_command
+def list_records(
+    session: Session,
+    collection: CollectionName,
+    filter: Filter = "",
+    param: Parameters = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="The most records.", min=1)] = 20,
+) -> None:
+    """Show records in the order they were last written."""
+    with session.connect() as client:
+        records = client.list_records(collection, filter=filter, parameters=parameters(param), include_content=True)
+        found = list(islice(records, limit))
+    if found or session.as_json:
+        _show(session, found)
+    else:
+        say(f"{collection} has no such record." if filter else f"{collection} is empty.")
+
+
+@app.command("patch")
+@client_command
+def patch_record(
+    session: Session,
+    collection: CollectionName,
+    record_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the record.", show_default=False)],
+    patch: Annotated[
+        str,
+        typer.Argument(
+            metavar="JSON",
+            help="JSON merge patch (RFC 7396): fields given replace those stored, null removes one.",
+            show_default=False,
+        ),
+    ],
+) -> None:
+    """Change a part of a record's payload; its text, image and vectors stay as they are."""
+    try:
+        change: Any = json.loads(patch)
+    except ValueError as error:
+        raise typer.BadParameter(f"{patch!r} is no JSON: {error}", param_hint="JSON") from error
+    if not isinstance(change, dict):
+        raise typer.BadParameter(f"{patch!r} is no JSON object", param_hint="JSON")
+    with session.connect() as client:
+        done = client.patch_payloads(collection, {record_id: cast("dict[str, Any]", change)})
+    if done.errors:
+        raise CommandFailed(done.errors[0].message)
+    if session.as_json:
+        show_json({"collection": collection, "patched": done.count, "sequence": done.sequence})
+    else:
+        say(f"Patched {record_id}.")
 
 
 @app.command("count")
@@ -103,6 +154,14 @@ def delete_records(
         show_json({"collection": collection, "deleted": deleted.count, "sequence": deleted.sequence})
     else:
         say(f"Deleted {deleted.count:,} records of {collection}.")
+
+
+def _show(session: Session, records: Sequence["Record"]) -> None:
+    if session.as_json:
+        show_json([_plain(record) for record in records])
+        return
+    columns = (Column("ID"), Column("COMMIT", "right"), Column("TEXT", elide=True), Column("PAYLOAD", elide=True))
+    show_table(columns, ((r.id, r.sequence, r.text or "", summary(r.payload)) for r in records))
 
 
 def _question(collection: str, ids: Sequence[str], filter: str, count: int) -> str:

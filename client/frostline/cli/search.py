@@ -14,7 +14,7 @@ from frostline.cli.output import Column, say, show_json, show_table, summary, ti
 from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
-    from frostline.client import Query, SearchResults
+    from frostline.client import Fusion, Query, SearchResults
 
 
 class Mode(enum.StrEnum):
@@ -70,8 +70,17 @@ def search(
     ] = 0.0,
     group_by: Annotated[
         str,
-        typer.Option(metavar="PATH", help="Payload field of which each value has one hit only.", show_default=False),
+        typer.Option(
+            metavar="PATH", help="Payload field of which each value has so many hits only.", show_default=False
+        ),
     ] = "",
+    max_per_group: Annotated[
+        int, typer.Option(metavar="N", help="The most hits of a group, with --group-by.", min=1, max=10_000)
+    ] = 1,
+    keyword_weight: Annotated[
+        float,
+        typer.Option(metavar="WEIGHT", help="Weight of the words in hybrid; that of the vectors is 1.", min=0.0),
+    ] = 1.0,
     exact: Annotated[bool, typer.Option("--exact", help="Search exactly, whatever it takes.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show how the hits were found.")] = False,
 ) -> None:
@@ -88,6 +97,8 @@ def search(
         "min_score": min_score,
         "diversity": diversity,
         "group_by": group_by,
+        "max_per_group": max_per_group,
+        "fusion": _fusion(keyword_weight),
         "exact": exact,
         "explain": explain,
     }
@@ -101,6 +112,14 @@ def search(
         _print_json(collection, results, wall_seconds)
     else:
         _print_table(collection, results, wall_seconds)
+
+
+def _fusion(keyword_weight: float) -> "Fusion | None":
+    if keyword_weight == 1:
+        return None
+    from frostline.client import Fusion
+
+    return Fusion(keyword_weight=keyword_weight)
 
 
 def _query(text: str | None, image: Path | None, record: str | None, keywords: str) -> "Query":
