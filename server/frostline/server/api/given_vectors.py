@@ -56,7 +56,9 @@ def many(
     space = collection.config.vectors[slot].space
     vectors = convert.matrix(message, rows, space, where(collection, slot))
     errors: dict[int, FrostlineError] = {}
-    for index, square in enumerate(np.einsum("ij,ij->i", vectors, vectors).tolist()):
+    single = len(vectors) == 1  # the most frequent kind of search
+    squares = [float(np.vdot(vectors, vectors))] if single else np.einsum("ij,ij->i", vectors, vectors).tolist()
+    for index, square in enumerate(squares):
         fine = _SMALLEST < square < _LARGEST  # nan is not
         if not fine and (error := collection.check_vector(slot, vectors[index])):
             errors[index] = error

@@ -1,6 +1,7 @@
 """How searches shall be done, as callers ask for it."""
 
 import math
+from functools import lru_cache
 
 from frostline.server.api import convert, filters
 from frostline.server.collections.search.query import Fusion, FusionMethod, Grouping, SearchMode, SearchOptions
@@ -44,6 +45,18 @@ def search_options(request: pb.SearchRecordsRequest, mode: SearchMode) -> Search
     """
     _check_depth(request)
     _check_scores(request, mode)
+    special = request.HasField("filter") or request.HasField("fusion") or request.HasField("grouping")
+    if not (special or request.payload_fields or request.range):
+        min_score = request.min_score if request.HasField("min_score") else None
+        return _plain(
+            request.limit or DEFAULT_LIMIT,
+            request.offset,
+            min_score,
+            request.diversity,
+            request.exact,
+            request.include_payloads,
+            request.explain,
+        )
     if request.payload_fields and not request.include_payloads:
         raise InvalidInput("payload_fields needs include_payloads; set it, or leave payload_fields out")
     convert.at_most(len(request.payload_fields), _MOST_PATHS, "payload_fields")
@@ -64,6 +77,23 @@ def search_options(request: pb.SearchRecordsRequest, mode: SearchMode) -> Search
 
 
 _FUSION = Fusion()
+
+
+@lru_cache(1024)
+def _plain(
+    limit: int, offset: int, min_score: float | None, diversity: float, exact: bool, payloads: bool, explain: bool
+) -> SearchOptions:
+    """Options without parts of their own; callers ask with the same ones again and again."""
+    return SearchOptions(
+        limit=limit,
+        offset=offset,
+        min_score=min_score,
+        fusion=_FUSION,
+        diversity=diversity,
+        exact=exact,
+        payloads=payloads,
+        explain=explain,
+    )
 
 
 def _check_depth(request: pb.SearchRecordsRequest) -> None:

@@ -49,6 +49,7 @@ class IvfIndex:
         self._plain: dict[int, Any] = {}
         turn = _faiss.downcast_VectorTransform(index.chain.at(0))
         self._rotation: NDArray[np.float32] = _faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)
+        self._matrix = _faiss.swig_ptr(self._rotation)
         self.turned = len(self._rotation)
         lists = int(self._index.nlist)
         flat = _faiss.downcast_index(self._index.quantizer)
@@ -118,9 +119,9 @@ class IvfIndex:
         """Queries as the rows in the lists are: float32 of shape (q, turned dimensions)."""
         # One by one, so that a query comes out the same in every batch, and without waking BLAS's threads.
         turned = np.empty((len(queries), self.turned), np.float32)
-        matrix, sizes = _faiss.swig_ptr(self._rotation), self._rotation.shape[::-1]
         for query, line in zip(queries, turned, strict=True):
-            _faiss.fvec_inner_products_ny(_faiss.swig_ptr(line), _faiss.swig_ptr(query), matrix, *sizes)
+            pointers = _faiss.swig_ptr(line), _faiss.swig_ptr(query), self._matrix
+            _faiss.fvec_inner_products_ny(*pointers, queries.shape[1], self.turned)
         return turned
 
     def _compare(self, query: NDArray[np.float32], near: NDArray[np.float32]) -> None:
