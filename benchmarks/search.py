@@ -3,8 +3,9 @@
     make bench-search        (benchmarks/search.py [SECTION ...] [--rows 200000] [--million 1000000] [--out FILE])
 
 Sections: `peers` (queries a second at equal recall, unfiltered and under a filter of 1 %, one and 8 clients),
-`overhead` (batches and single queries over bare FAISS), `ingest` (durable writes over bare SQLite), `million`
-(published and true recall, memory, start). Peers need their environments: `cd benchmarks && python -m peers`.
+`overhead` (batches and single queries over bare FAISS), `ingest` (durable writes over bare SQLite), `memory`
+(beside HNSW), `million` (published and true recall, start). Peers need their environments: `cd benchmarks && python -m
+peers`.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import ingest
+import search_memory
 import search_overhead
 import search_recall
 import vector_data
@@ -123,7 +125,7 @@ def million(arguments: argparse.Namespace, rows: Rows) -> None:
                 print(
                     f"{text or 'no filter':16} published {published:.4f}, true {true:.4f}, off {published - true:+.4f}"
                 )
-            print(_memory(client.collection_stats("items")))
+            print(_bytes(client.collection_stats("items")))
         for turn in range(5):
             start = time.perf_counter()
             with _server(folder) as server, Client(server.target) as client:
@@ -133,13 +135,22 @@ def million(arguments: argparse.Namespace, rows: Rows) -> None:
             print(f"start to first answer: {seconds:.2f} s")
 
 
-def _memory(stats: CollectionStats) -> str:
-    hnsw = 4 * vector_data.DIMENSIONS + 4 * 2 * 32 + 16  # floats, 64 links and a few bytes around them
+def memory(arguments: argparse.Namespace, rows: Rows) -> None:
+    """Memory and segments over those of HNSW."""
+    data = vector_data.generate(arguments.rows)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as nothing:
+        with _server(folder) as server, Client(server.target) as client:
+            search_recall.load(client, "items", data.vectors, rows)
+        # Both anew, so that nothing is left of writing.
+        with _server(nothing) as empty, _server(folder) as server, Client(server.target) as client:
+            print(search_memory.measure(empty, server, client, "items", data.vectors, data.queries, rows))
+
+
+def _bytes(stats: CollectionStats) -> str:
     count = stats.record_count
-    each = (stats.memory_bytes + stats.indexes_bytes) / count
     return (
-        f"memory and indexes {each:.1f} bytes a vector, {each / hnsw:.3f} of HNSW32's {hnsw}; apart from that on disk: "
-        f"floats {stats.vectors_bytes / count:.0f}, rows {stats.records_bytes / count:.0f}"
+        f"bytes a vector: memory and indexes {(stats.memory_bytes + stats.indexes_bytes) / count:.1f}, on disk floats "
+        f"{stats.vectors_bytes / count:.0f} and rows {stats.records_bytes / count:.0f}"
     )
 
 
@@ -147,7 +158,7 @@ def _server(folder: str) -> ServerProcess:
     return ServerProcess(Path(folder), "--encoders", "", "--index-threads", "2")
 
 
-SECTIONS = {"peers": peers, "overhead": overhead, "ingest": writes, "million": million}
+SECTIONS = {"peers": peers, "overhead": overhead, "ingest": writes, "memory": memory, "million": million}
 
 
 def main() -> None:
