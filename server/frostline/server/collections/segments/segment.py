@@ -2,6 +2,7 @@
 
 import mmap
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
 
@@ -13,6 +14,7 @@ from frostline.server.collections.config import CollectionConfig, VectorField
 from frostline.server.collections.fields import IndexedField
 from frostline.server.collections.filters import bounds
 from frostline.server.collections.filters.expression import Expression
+from frostline.server.collections.filters.expression import Path as FieldPath
 from frostline.server.collections.filters.field_index import FrozenFieldIndex
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.parts import COUNTABLE
@@ -116,6 +118,11 @@ class Segment:
         """How often rows have each value of a field; see `parts.RowSource`."""
         countable = any(field.path == path and field.kind in COUNTABLE for field in self.fields)
         return self._fields.facets(path, rows, sys.maxsize) if countable else None
+
+    def rows_with_only(self, path: FieldPath, values: Sequence[str | int | bool], total: int) -> BitMap | None:
+        """The rows in which a field has one of the values and no other; see `parts.RowSource`."""
+        countable = any(field.parts == path and field.kind in COUNTABLE for field in self.fields)
+        return self._fields.rows_with_only(path, values, total) if countable else None
 
     def nearest(self, slot: int, queries: NDArray[np.float32], k: int, selection: Selection, *, exact: bool) -> Found:
         """Finds the nearest of the selected rows; see `parts.RowSource`."""
