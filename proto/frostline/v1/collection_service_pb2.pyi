@@ -345,7 +345,9 @@ global___GetCollectionStatsRequest = GetCollectionStatsRequest
 
 @typing.final
 class MeasuredRecall(google.protobuf.message.Message):
-    """Recall of an index, measured against exact search on a sample of its own vectors."""
+    """Recall of an index, measured against exact search: at build with a sample of its own vectors as queries, and again when
+    records have changed, with a sample of newer ones too, of which the lower recall counts.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
