@@ -66,6 +66,7 @@ class FakeCollections(Calls, CollectionServiceServicer, SnapshotServiceServicer)
         for field in created.vectors:
             field.space.CopyFrom(SPACE)
         created.create_time.FromSeconds(1_000_000_000)
+        created.recall = 0.97
         self.collections[created.name] = created
         return created
 

@@ -28,7 +28,7 @@ def test_a_collection_of_one_vector_is_created_as_it_was_asked_for(fake, client)
     assert not plain.collection.vectors[0].HasField("query_prompt")
     assert (created.name, created.encoder, created.keep_content) == ("notes", "tiny", True)
     assert (created.index, created.min_recall, created.durability, created.fields) == ("auto", 0.95, "full", {})
-    assert created.create_time == CREATED
+    assert (created.create_time, created.recall) == (CREATED, 0.97)
     assert list(created.vectors) == ["default"]
     default = created.vectors["default"]
     assert (default.metric, default.document_prompt, default.space.fingerprint) == ("cosine", "d: ", "f" * 64)

@@ -93,6 +93,11 @@ class Collection:
         """The number of the last commit."""
         return self._states.state.sequence
 
+    @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured; 1 where all records are compared."""
+        return self._states.state.recall
+
     def rename(self, name: str) -> None:
         """Changes what it calls itself."""
         self._writer.submit(Configure({"id": name})).result()

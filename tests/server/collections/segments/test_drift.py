@@ -77,10 +77,11 @@ def test_rows_of_another_sort_are_noticed_told_and_provided_for(tmp_path):
     assert builder.measured == 1
     assert published(notes) < MIN_RECALL
     _, said = recall(notes, ELSEWHERE[:300])
-    assert said == published(notes)
+    assert said == published(notes) == notes.recall
     assert notes.compact()  # builds it anew
     reached, said = recall(notes, ELSEWHERE[:300])
     assert min(reached, said, published(notes)) >= MIN_RECALL
+    assert notes.recall == published(notes)
     assert min(recall(notes, EARLY[:300])) >= MIN_RECALL
     while notes.compact():
         pass

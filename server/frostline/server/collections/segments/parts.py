@@ -46,6 +46,11 @@ class RowSource(Protocol):
         ...
 
     @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured; 1 where all rows are compared."""
+        ...
+
+    @property
     def fields(self) -> tuple[IndexedField, ...]:
         """The payload fields that are indexed."""
         ...

@@ -108,6 +108,11 @@ class Segment:
         return self._maps[slot].selected(selection)
 
     @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured, the lowest of all vectors."""
+        return min(each.recall for each in self._vectors)
+
+    @property
     def suffices(self) -> bool:
         """Whether the recall that was last measured is what was asked for."""
         return all(each.tuning.suffices for each in self._vectors)

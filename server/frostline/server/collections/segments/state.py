@@ -56,6 +56,11 @@ class State:
         """Records that can be found."""
         return sum(part.live for part in self.parts)
 
+    @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured; 1 where all rows are compared."""
+        return min(part.source.recall for part in self.parts)
+
     def remember(self, digest: bytes, filtered: Filtered) -> None:
         """Keeps what a filter lets through for the next search with the same."""
         if len(self.filtered) >= REMEMBERED_FILTERS:

@@ -58,6 +58,11 @@ class Tail:
         return self._last
 
     @property
+    def recall(self) -> float:
+        """Every row is compared."""
+        return 1.0
+
+    @property
     def internal_ids(self) -> NDArray[np.int64]:
         """Int64 of shape (rows,), ascending."""
         return self._ids[: self._count]
