@@ -152,13 +152,15 @@ class VectorField(google.protobuf.message.Message):
     """Optional. How close two vectors are. Fixed at creation."""
     @property
     def document_prompt(self) -> frostline.v1.embedding_pb2.Prompt:
-        """Optional. The prompt put before each text that is stored; the encoder's `document` prompt when unset. Fixed at
-        creation.
+        """Optional. The prompt put before each text that is stored, at most 4 KiB; the encoder's `document` prompt when unset.
+        Fixed at creation.
         """
 
     @property
     def query_prompt(self) -> frostline.v1.embedding_pb2.Prompt:
-        """Optional. The prompt put before each text that is searched for; the encoder's `query` prompt when unset."""
+        """Optional. The prompt put before each text that is searched for, at most 4 KiB; the encoder's `query` prompt when
+        unset.
+        """
 
     @property
     def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
@@ -228,7 +230,7 @@ class Collection(google.protobuf.message.Message):
     name: builtins.str
     """Output only. The resource name, `collections/{collection}`."""
     description: builtins.str
-    """Optional. What the collection holds, for people."""
+    """Optional. What the collection holds, for people; at most 4 KiB."""
     keep_content: builtins.bool
     """Optional. Whether the text and image of a record are kept; true when unset. Needed for keyword search. Fixed at
     creation.

@@ -560,7 +560,9 @@ class CountFacetsRequest(google.protobuf.message.Message):
     path: builtins.str
     """Required. Path of the field."""
     limit: builtins.int
-    """Optional. The most values to return; 10 when 0, at most 1000."""
+    """Optional. The most values to return; 10 when 0, at most 1000. Their bytes together have a limit, half of the server's
+    for a message.
+    """
     @property
     def filter(self) -> global___Filter:
         """Optional. Which records."""

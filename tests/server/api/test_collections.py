@@ -107,6 +107,7 @@ async def test_what_is_not_said_takes_its_default(server):
         ({"dimensions": 3, "fields": [cp.IndexedField(path="a..b", kind=cp.FIELD_KIND_GEO)]}, "a..b"),
         ({"dimensions": 3, "fields": [cp.IndexedField(path=f"f{n}", kind=2) for n in range(65)]}, "64"),
         ({"dimensions": 1 << 20}, str(1 << 20)),
+        ({"dimensions": 3, "description": "d" * 5000}, "has 5000 bytes; at most 4096"),
     ],
 )
 async def test_a_collection_that_makes_no_sense_is_not_created(server, fields, said):

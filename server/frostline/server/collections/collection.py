@@ -230,7 +230,7 @@ class Collection:
 
     def facets(self, path: str, limit: int, expression: Expression | None = None) -> list[tuple[facets.Value, int]]:
         """How many records have each value of a payload field; see `facets.count`."""
-        return self._seen(lambda view: facets.count(view, path, limit, expression))
+        return self._seen(lambda view: facets.count(view, path, limit, expression, self._max_answer_bytes // 2))
 
     def search(self, queries: Sequence[SearchQuery], options: SearchOptions) -> Hits:
         """Answers several queries; see `searching.search`."""
