@@ -28,7 +28,7 @@ class Snapshot(google.protobuf.message.Message):
     name: builtins.str
     """Output only. The resource name, `snapshots/{snapshot}`."""
     collection: builtins.str
-    """Output only. The collection it was made of, `collections/{collection}`, which may be gone."""
+    """Output only. The collection it was made of, `collections/{collection}`: the name it has now, or had then if it is gone."""
     sequence: builtins.int
     """Output only. The commit."""
     record_count: builtins.int
@@ -82,7 +82,9 @@ class ListSnapshotsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     collection: builtins.str
-    """Optional. Only those of this collection, `collections/{collection}`."""
+    """Optional. Only those of this collection, `collections/{collection}`, under whatever name they were made; an alias will
+    do. Those of a collection that is gone are found by its name.
+    """
     page_size: builtins.int
     """Optional. The most snapshots to return; 100 when 0, at most 1000."""
     page_token: builtins.str

@@ -1,7 +1,6 @@
 """A collection: records that are durable once acknowledged, found by closeness, words and payload."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.durable_files import size_of
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
@@ -110,12 +110,7 @@ class Collection:
         """
         if not self._folder.is_dir():
             raise NotFound(f"collection {self.config.id!r} was deleted")
-        sizes = 0
-        for folder, _, names in os.walk(self._folder):  # which passes over what goes meanwhile
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):  # logs and segments come and go
-                    sizes += os.stat(os.path.join(folder, name)).st_size
-        return sizes
+        return size_of(self._folder)
 
     def stats(self) -> CollectionStats:
         """What it is made of."""

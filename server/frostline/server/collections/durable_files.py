@@ -116,6 +116,16 @@ def explained(purpose: str) -> Generator[None]:
         raise
 
 
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder and below, of those that do not go meanwhile."""
+    size = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.stat(os.path.join(inner, name)).st_size
+    return size
+
+
 def discard(path: Path) -> None:
     """Removes a file or folder that nothing needs any more, as far as that is possible; the rest waits for a start."""
     if path.is_dir():
