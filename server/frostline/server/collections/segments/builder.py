@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.durable_files import sync
+from frostline.server.collections.durable_files import explained, sync
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.building import Order
 from frostline.server.collections.segments.drift import Answer, Question
+from frostline.server.errors import StorageFull
 
 Report = Callable[[str, float], None]
 """Told what is being done, and how much of it is done, of 1."""
@@ -23,6 +24,7 @@ Report = Callable[[str, float], None]
 
 TURN_SECONDS = 0.1
 """How often who waits for his turn looks whether it is still wanted."""
+_PURPOSE = "a segment of the collection, whose records are safe and found without it"
 
 
 class BuildFailed(Exception):
@@ -68,8 +70,10 @@ class Builder:
 
         Raises:
             BuildFailed: the process ended without a segment, or the builder was stopped.
+            StorageFull: the disk has no room.
         """
-        folder.mkdir(exist_ok=True)
+        with explained(_PURPOSE):
+            folder.mkdir(exist_ok=True)
         unfinished = folder / f"{segment_files.UNFINISHED}{uuid.uuid4().hex}"
         order = Order(
             database=database,
@@ -85,8 +89,9 @@ class Builder:
         if not rows:
             return None
         finished = folder / f"{first:012d}-{last:012d}-{uuid.uuid4().hex[:8]}"
-        unfinished.rename(finished)
-        sync(folder)
+        with explained(_PURPOSE):
+            unfinished.rename(finished)
+            sync(folder)
         return finished
 
     def cancel(self, database: Path) -> None:
@@ -165,7 +170,10 @@ def _answer(process: "subprocess.Popen[str]", order: Order | Question, report: R
         if "step" in said:
             report(said["step"], said["progress"])
         elif "error" in said:
-            raise BuildFailed(said["error"])
+            failed = BuildFailed(said["error"])
+            if said["full"]:
+                raise StorageFull(f"the disk has no room for {_PURPOSE}; free some space, then try again") from failed
+            raise failed
         else:
             return said
     raise BuildFailed(f"the building process was ended, with {process.wait()}")

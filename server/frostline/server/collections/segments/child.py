@@ -1,7 +1,8 @@
 """What processes have in common that work for the server beside it.
 
 The order comes as JSON in the first line of standard input. What they say are lines of JSON on standard output; the
-last is the answer, or {"error": "..."}. When standard input closes, the server is gone and the process ends.
+last is the answer, or {"error": "...", "full": whether the disk has no room}. When standard input closes, the server is
+gone and the process ends.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel
+
+from frostline.server.collections.durable_files import is_full
 
 NICENESS = 10
 
@@ -33,7 +36,7 @@ def carry_out(kind: type[T], work: Callable[[T], Mapping[str, object]]) -> None:
     try:
         answer = work(order)
     except Exception as error:
-        say(error=f"{type(error).__name__}: {error}")
+        say(error=f"{type(error).__name__}: {error}", full=is_full(error))
         raise
     say(**answer)
 

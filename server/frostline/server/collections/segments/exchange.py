@@ -108,6 +108,7 @@ class Segments:
 
         Raises:
             BuildFailed: nothing has changed.
+            StorageFull: the disk has no room; nothing has changed.
         """
         state, end = self._states.state, merge.end
         if end == len(state.parts):

@@ -83,6 +83,7 @@ class Shaping:
         Raises:
             ShuttingDown: the collection was closed meanwhile.
             BuildFailed: nothing has changed.
+            StorageFull: the disk has no room; nothing has changed.
         """
         said: queue.SimpleQueue[tuple[str, float] | Exception | None] = queue.SimpleQueue()
 
