@@ -328,7 +328,7 @@ class GetRecordsRequest(google.protobuf.message.Message):
     include_content: builtins.bool
     """Optional. Whether to return the kept text and image."""
     min_sequence: builtins.int
-    """Optional. Waits until this commit is there."""
+    """Optional. Waits until this commit is there, for 60 seconds at most."""
     @property
     def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Required. The ids, at most 10,000. One that comes twice is answered once. Records that would not fit into an answer

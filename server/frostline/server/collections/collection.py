@@ -31,14 +31,13 @@ from frostline.server.collections.rows.records import Record, Rows, Stored
 from frostline.server.collections.rows.writer import Writer
 from frostline.server.collections.search import facets, reading, searching
 from frostline.server.collections.search.query import Hits, SearchOptions, SearchQuery
+from frostline.server.collections.search.searching import MAX_ANSWER_BYTES
 from frostline.server.collections.search.view import Moved, StateView
 from frostline.server.collections.segments import exchange
 from frostline.server.collections.segments.shaping import Shaping, Upkeep
 from frostline.server.collections.segments.state import States
 from frostline.server.collections.segments.stats import CollectionStats
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
-
-MAX_ANSWER_BYTES = 64 << 20
 
 T = TypeVar("T")
 
@@ -238,9 +237,9 @@ class Collection:
             rows=options.payloads,
         )
 
-    def await_sequence(self, sequence: int, timeout_seconds: float) -> bool:
-        """Waits until a commit is there; False where the time ran out."""
-        return self._states.wait_for(sequence, timeout_seconds)
+    def reached(self, sequence: int) -> "Future[None]":
+        """A future that is done when a commit is there; see `Waiters.reached`."""
+        return self._states.waiters.reached(sequence)
 
     def compact(self) -> bool:
         """Does one thing that is due to its segments; False where nothing was."""
@@ -263,6 +262,7 @@ class Collection:
         """Finishes the writes that were accepted and the reads that have begun; refuses what comes later."""
         self._shaping.close()
         self._writer.close()
+        self._states.waiters.close()
         self._readers.close()
         self._ledger.close()
 

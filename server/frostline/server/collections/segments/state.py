@@ -15,6 +15,7 @@ from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows.commit import Commit
 from frostline.server.collections.segments.parts import Part, locate
 from frostline.server.collections.segments.tail import Tail
+from frostline.server.collections.segments.waiting import Waiters
 from frostline.server.collections.vectors.selection import Selection
 
 REMEMBERED_FILTERS = 64
@@ -97,13 +98,16 @@ class States:
 
     Args:
         state: as of the last commit.
+
+    Attributes:
+        waiters: for the commits to come.
     """
 
     def __init__(self, state: State) -> None:
         self._state = self._following = state
         # Held from `prepare` to `publish` or `discard`: parts are exchanged between commits only.
         self._changing = threading.Lock()
-        self._published = threading.Condition()
+        self.waiters = Waiters(lambda: self._state.sequence)
 
     @property
     def state(self) -> State:
@@ -127,18 +131,12 @@ class States:
         """Makes it the state; see `commit.Follower`."""
         self._state = self._following
         self._changing.release()
-        with self._published:
-            self._published.notify_all()
+        self.waiters.wake()
 
     def discard(self) -> None:
         """Forgets it; see `commit.Follower`."""
         self._following = self._state
         self._changing.release()
-
-    def wait_for(self, sequence: int, timeout_seconds: float) -> bool:
-        """Waits until a commit is there; False where the time ran out."""
-        with self._published:
-            return self._published.wait_for(lambda: self._state.sequence >= sequence, timeout_seconds)
 
     def change(self, how: Callable[[State], State]) -> State:
         """Changes the shape of the parts between two commits.
