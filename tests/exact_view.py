@@ -37,6 +37,7 @@ class ExactView:
         self.damaged = set()
         self.calls = []
         self.recall = 1.0
+        self.declared = set()
 
     @property
     def count(self):
@@ -45,6 +46,15 @@ class ExactView:
     def matching(self, expression):
         rows = {row for row, entry in self.entries.items() if expression(entry.payload)}
         return Matching(len(rows), False, ("n",), rows)
+
+    def outside_groups(self, path, groups, matching=None):
+        self.calls.append(("outside_groups", path, len(groups)))
+        if path not in self.declared:
+            return None
+        rows = set(self.entries) if matching is None else matching.rows
+        full = {json.loads(group) for group in groups}
+        left = {row for row in rows if self.entries[row].payload.get(path[0]) not in full}
+        return Matching(len(left), True, (), left)
 
     def nearest(self, slot, queries, k, matching=None, *, exact=False):
         self.calls.append(("nearest", slot, len(queries), k))

@@ -66,6 +66,7 @@ class FakeCollections(Calls, CollectionServiceServicer, SnapshotServiceServicer)
         for field in created.vectors:
             field.space.CopyFrom(SPACE)
         created.create_time.FromSeconds(1_000_000_000)
+        created.recall = 0.97
         self.collections[created.name] = created
         return created
 
@@ -119,8 +120,9 @@ class FakeCollections(Calls, CollectionServiceServicer, SnapshotServiceServicer)
 
     def ListAliases(self, request, context):
         self._enter("ListAliases", request, context)
-        aliases = [service_v1.Alias(name=name, collection=to) for name, to in sorted(self.aliases.items())]
-        return service_v1.ListAliasesResponse(aliases=aliases)
+        page, token = self._page(sorted(self.aliases), request.page_token)
+        aliases = [service_v1.Alias(name=name, collection=self.aliases[name]) for name in page]
+        return service_v1.ListAliasesResponse(aliases=aliases, next_page_token=token)
 
     def DeleteAlias(self, request, context):
         self._enter("DeleteAlias", request, context)
@@ -157,8 +159,10 @@ class FakeCollections(Calls, CollectionServiceServicer, SnapshotServiceServicer)
 
     def ListSnapshots(self, request, context):
         self._enter("ListSnapshots", request, context)
+        names = [name for name, each in self.snapshots.items() if request.collection in ("", each.collection)]
+        page, token = self._page(names, request.page_token)
         return snapshots_v1.ListSnapshotsResponse(
-            snapshots=[each for each in self.snapshots.values() if request.collection in ("", each.collection)]
+            snapshots=[self.snapshots[name] for name in page], next_page_token=token
         )
 
     def RestoreSnapshot(self, request, context):

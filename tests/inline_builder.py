@@ -3,7 +3,7 @@
 import contextlib
 import io
 
-from frostline.server.collections.segments import building
+from frostline.server.collections.segments import building, drift
 from frostline.server.collections.segments.builder import Builder
 
 
@@ -11,3 +11,6 @@ class InlineBuilder(Builder):
     def _run(self, order, report):
         with contextlib.redirect_stdout(io.StringIO()):
             return building.build(order)
+
+    def _measure(self, question):
+        return drift.measure(question)

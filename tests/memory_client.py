@@ -57,6 +57,7 @@ class MemoryClient:
             {},
             "auto",
             0.95,
+            1.0,
             "full",
             (),
             record_count=0,

@@ -41,7 +41,8 @@ def found(catalogue, folder):
     assert list(collections) == sorted(collections)
     named = NamesFile(Path(folder)).read() or Names()
     assert set(named.collections) == set(collections), "one cannot be opened"
-    snapshots = [(each.collection, _description(folder, each.id)) for each in reversed(catalogue.snapshots())]
+    # By the name they were made under, with which an id begins: those that are told follow the collection.
+    snapshots = [(each.id.split("-")[0], _description(folder, each.id)) for each in reversed(catalogue.snapshots())]
     return Expected(collections, catalogue.aliases(), tuple(snapshots))
 
 

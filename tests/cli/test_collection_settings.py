@@ -63,7 +63,7 @@ def test_a_collection_is_shown_with_all_its_vectors(pretend):
     assert "Vector title" in shown
     assert "Vector photo" in shown
     listed = pretend("collections", "list").stdout.splitlines()
-    assert listed[0].split() == ["NAME", "RECORDS", "SIZE", "VECTORS", "DESCRIPTION"]
+    assert listed[0].split() == ["NAME", "RECORDS", "SIZE", "RECALL", "VECTORS", "DESCRIPTION"]
     assert "title: tiny, photo: tiny" in listed[2]
 
 

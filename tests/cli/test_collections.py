@@ -1,8 +1,9 @@
 def test_list_shows_each_collection(frostline, answer):
     shown = frostline("collections", "list")
     assert shown.exit_code == 0
-    assert shown.stdout.split()[:3] == ["NAME", "RECORDS", "SIZE"]
-    assert "animals" in shown.stdout
+    assert shown.stdout.split()[:4] == ["NAME", "RECORDS", "SIZE", "RECALL"]
+    (row,) = [line for line in shown.stdout.splitlines() if line.startswith("animals ")]
+    assert "1.000" in row.split()
     assert [found["record_count"] for found in answer("collections", "list") if found["name"] == "animals"] == [4]
 
 
@@ -12,6 +13,8 @@ def test_show_tells_what_is_fixed(frostline, answer):
     assert told["create_time"].endswith("+00:00")
     shown = frostline("collections", "show", "animals").stdout
     assert "Pets and things" in shown
+    assert "recall at least 0.95, measured 1.000" in shown
+    assert told["recall"] == 1.0
     assert "tiny" in shown
 
 

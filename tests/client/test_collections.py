@@ -28,7 +28,7 @@ def test_a_collection_of_one_vector_is_created_as_it_was_asked_for(fake, client)
     assert not plain.collection.vectors[0].HasField("query_prompt")
     assert (created.name, created.encoder, created.keep_content) == ("notes", "tiny", True)
     assert (created.index, created.min_recall, created.durability, created.fields) == ("auto", 0.95, "full", {})
-    assert created.create_time == CREATED
+    assert (created.create_time, created.recall) == (CREATED, 0.97)
     assert list(created.vectors) == ["default"]
     default = created.vectors["default"]
     assert (default.metric, default.document_prompt, default.space.fingerprint) == ("cosine", "d: ", "f" * 64)
@@ -111,7 +111,9 @@ def test_aliases_lead_to_collections(client):
     client.set_alias("live", "a")
     client.set_alias("live", "b")
     client.set_alias("archive", "a")
-    assert client.list_aliases() == {"archive": "a", "live": "b"}
+    client.set_alias("last", "a")
+    assert client.list_aliases() == {"archive": "a", "last": "a", "live": "b"}  # on two pages
+    client.delete_alias("last")
     assert client.get_collection("live").name == "b"
     client.delete_alias("live")
     assert client.list_aliases() == {"archive": "a"}
@@ -160,6 +162,8 @@ def test_snapshots_come_back_as_collections(client):
     assert (made.size_bytes, made.create_time) == (9000, CREATED)
     assert [snapshot.name for snapshot in client.list_snapshots()] == ["s0", "s1"]
     assert client.list_snapshots("notes") == [made]
+    client.create_snapshot("other")
+    assert [snapshot.name for snapshot in client.list_snapshots()] == ["s0", "s1", "s2"]  # on two pages
     assert client.restore_snapshot("s0", "again").name == "again"
     client.delete_snapshot("s0")
     with pytest.raises(NotFound):

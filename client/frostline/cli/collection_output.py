@@ -28,7 +28,7 @@ def show_collection(found: "Collection", session: Session) -> None:
             shown[f"  query prompt {name}"] = repr(field.query_prompt)
     shown |= {
         "Indexed fields": ", ".join(f"{path} ({kind})" for path, kind in found.fields.items()) or "(none)",
-        "Index": f"{found.index}, recall at least {found.min_recall:g}",
+        "Index": f"{found.index}, recall at least {found.min_recall:g}, measured {found.recall:.3f}",
         "Durability": found.durability,
         "Keeps content": "yes" if found.keep_content else "no",
         "Last commit": found.sequence,

@@ -33,6 +33,7 @@ def list_collections(session: Session) -> None:
             Column("NAME"),
             Column("RECORDS", "right"),
             Column("SIZE", "right"),
+            Column("RECALL", "right"),
             Column("VECTORS"),
             Column("DESCRIPTION", elide=True),
         )
@@ -86,6 +87,7 @@ def _row(found: "Collection") -> tuple[object, ...]:
         found.name,
         f"{found.record_count:,}",
         size(found.size_bytes),
+        f"{found.recall:.3f}",
         vectors_in_short(found),
         found.description,
     )

@@ -30,7 +30,7 @@ class ReadMethods:
             ids: which records.
             include_vectors: whether to get their vectors.
             include_content: whether to get their texts and images, where the collection keeps them.
-            min_sequence: waits until this commit is there.
+            min_sequence: waits until this commit is there, for a minute at most.
             timeout_seconds: see `Client`.
 
         Returns:

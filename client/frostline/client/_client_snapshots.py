@@ -20,7 +20,7 @@ class SnapshotMethods:
         return run(self._operations.create_snapshot(collection, timeout_seconds=timeout_seconds))
 
     def list_snapshots(self, collection: str | None = None, *, timeout_seconds: float | None = None) -> list[Snapshot]:
-        """Lists the snapshots, newest first: all, or those of one collection."""
+        """Lists the snapshots, newest first: all, or those of one collection under all its names."""
         return run(self._operations.list_snapshots(collection, timeout_seconds=timeout_seconds))
 
     def restore_snapshot(self, snapshot: str, name: str, *, timeout_seconds: float = 600.0) -> Collection:

@@ -132,9 +132,16 @@ class CollectionCalls(Caller):
 
     async def list_aliases(self, *, timeout_seconds: float | None = None) -> dict[str, str]:
         """Lists the aliases; see `Client.list_aliases`."""
-        request = service_v1.ListAliasesRequest()
-        answer = await self._call(self._transport.collections.ListAliases, request, timeout_seconds)
-        return {short(alias.name): short(alias.collection) for alias in answer.aliases}
+        found: dict[str, str] = {}
+        async for page in pages(
+            lambda token: self._call(
+                self._transport.collections.ListAliases,
+                service_v1.ListAliasesRequest(page_token=token),
+                timeout_seconds,
+            )
+        ):
+            found |= {short(alias.name): short(alias.collection) for alias in page.aliases}
+        return found
 
     async def delete_alias(self, alias: str, *, timeout_seconds: float | None = None) -> None:
         """Deletes an alias; see `Client.delete_alias`."""

@@ -24,6 +24,7 @@ def collection_of(message: v1.Collection) -> resources.Collection:
         fields={field.path: name_of(FIELD_KINDS, field.kind) for field in message.fields},
         index=name_of(INDEX_KINDS, message.index),
         min_recall=round(message.min_recall, _DIGITS),
+        recall=round(message.recall, _DIGITS),
         durability=name_of(DURABILITIES, message.durability),
         aliases=tuple(map(short, message.aliases)),
         record_count=message.record_count,

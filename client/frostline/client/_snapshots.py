@@ -1,6 +1,6 @@
 """Operations on snapshots, written once for both clients; documented where they are called, in `Client`."""
 
-from frostline.client._caller import Caller
+from frostline.client._caller import Caller, pages
 from frostline.client._from_wire_collections import collection_of, snapshot_of
 from frostline.client._to_wire import collection_path, snapshot_path, unicode
 from frostline.client.resources import Collection, Snapshot
@@ -19,9 +19,17 @@ class SnapshotCalls(Caller):
         self, collection: str | None = None, *, timeout_seconds: float | None = None
     ) -> list[Snapshot]:
         """Lists the snapshots; see `Client.list_snapshots`."""
-        request = v1.ListSnapshotsRequest(collection="" if collection is None else collection_path(collection))
-        answer = await self._call(self._transport.snapshots.ListSnapshots, request, timeout_seconds)
-        return [snapshot_of(snapshot) for snapshot in answer.snapshots]
+        path = "" if collection is None else collection_path(collection)
+        found: list[Snapshot] = []
+        async for page in pages(
+            lambda token: self._call(
+                self._transport.snapshots.ListSnapshots,
+                v1.ListSnapshotsRequest(collection=path, page_token=token),
+                timeout_seconds,
+            )
+        ):
+            found += map(snapshot_of, page.snapshots)
+        return found
 
     async def restore_snapshot(self, snapshot: str, name: str, *, timeout_seconds: float = 600.0) -> Collection:
         """Makes a new collection of a snapshot; see `Client.restore_snapshot`."""

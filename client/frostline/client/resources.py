@@ -110,6 +110,7 @@ class Collection:
         fields: the payload fields that are indexed, and what each holds.
         index: how vectors are indexed.
         min_recall: the recall at 10 that the index must have.
+        recall: the recall at 10 that was last measured without a filter; 1 where every record is compared.
         durability: what an acknowledged write survives: `full` a power cut, `relaxed` the end of the process.
         aliases: other names that lead here.
         record_count: records in it.
@@ -125,6 +126,7 @@ class Collection:
     fields: dict[str, str]
     index: str
     min_recall: float
+    recall: float
     durability: str
     aliases: tuple[str, ...]
     record_count: int

@@ -26,23 +26,23 @@ from frostline.v1 import embedding_pb2 as frostline_dot_v1_dot_embedding__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66rostline/v1/collection.proto\x12\x0c\x66rostline.v1\x1a\x1c\x66rostline/v1/embedding.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x02\n\x0bVectorField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x12\n\ndimensions\x18\x04 \x01(\x05\x12\x16\n\tnormalize\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12$\n\x06metric\x18\x06 \x01(\x0e\x32\x14.frostline.v1.Metric\x12-\n\x0f\x64ocument_prompt\x18\x07 \x01(\x0b\x32\x14.frostline.v1.Prompt\x12*\n\x0cquery_prompt\x18\x08 \x01(\x0b\x32\x14.frostline.v1.Prompt\x12+\n\x05space\x18\t \x01(\x0b\x32\x1c.frostline.v1.EmbeddingSpaceB\x0c\n\n_normalize\"C\n\x0cIndexedField\x12\x0c\n\x04path\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.frostline.v1.FieldKind\"\x9b\x03\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12*\n\x07vectors\x18\x03 \x03(\x0b\x32\x19.frostline.v1.VectorField\x12\x19\n\x0ckeep_content\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12*\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1a.frostline.v1.IndexedField\x12&\n\x05index\x18\x06 \x01(\x0e\x32\x17.frostline.v1.IndexKind\x12\x12\n\nmin_recall\x18\x07 \x01(\x02\x12,\n\ndurability\x18\x08 \x01(\x0e\x32\x18.frostline.v1.Durability\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12\x14\n\x0crecord_count\x18\n \x01(\x03\x12\x10\n\x08sequence\x18\x0b \x01(\x03\x12\x12\n\nsize_bytes\x18\x0c \x01(\x03\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\n\r_keep_content*\xb3\x01\n\tFieldKind\x12\x1a\n\x16\x46IELD_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46IELD_KIND_KEYWORD\x10\x01\x12\x16\n\x12\x46IELD_KIND_INTEGER\x10\x02\x12\x14\n\x10\x46IELD_KIND_FLOAT\x10\x03\x12\x16\n\x12\x46IELD_KIND_BOOLEAN\x10\x04\x12\x18\n\x14\x46IELD_KIND_TIMESTAMP\x10\x05\x12\x12\n\x0e\x46IELD_KIND_GEO\x10\x06*\x94\x01\n\tIndexKind\x12\x1a\n\x16INDEX_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fINDEX_KIND_AUTO\x10\x01\x12\x13\n\x0fINDEX_KIND_FLAT\x10\x02\x12\x15\n\x11INDEX_KIND_IVF_PQ\x10\x03\x12\x13\n\x0fINDEX_KIND_HNSW\x10\x04\x12\x15\n\x11INDEX_KIND_RABITQ\x10\x05*U\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44URABILITY_FULL\x10\x01\x12\x16\n\x12\x44URABILITY_RELAXED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66rostline/v1/collection.proto\x12\x0c\x66rostline.v1\x1a\x1c\x66rostline/v1/embedding.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x02\n\x0bVectorField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x12\n\ndimensions\x18\x04 \x01(\x05\x12\x16\n\tnormalize\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12$\n\x06metric\x18\x06 \x01(\x0e\x32\x14.frostline.v1.Metric\x12-\n\x0f\x64ocument_prompt\x18\x07 \x01(\x0b\x32\x14.frostline.v1.Prompt\x12*\n\x0cquery_prompt\x18\x08 \x01(\x0b\x32\x14.frostline.v1.Prompt\x12+\n\x05space\x18\t \x01(\x0b\x32\x1c.frostline.v1.EmbeddingSpaceB\x0c\n\n_normalize\"C\n\x0cIndexedField\x12\x0c\n\x04path\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.frostline.v1.FieldKind\"\xab\x03\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12*\n\x07vectors\x18\x03 \x03(\x0b\x32\x19.frostline.v1.VectorField\x12\x19\n\x0ckeep_content\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12*\n\x06\x66ields\x18\x05 \x03(\x0b\x32\x1a.frostline.v1.IndexedField\x12&\n\x05index\x18\x06 \x01(\x0e\x32\x17.frostline.v1.IndexKind\x12\x12\n\nmin_recall\x18\x07 \x01(\x02\x12,\n\ndurability\x18\x08 \x01(\x0e\x32\x18.frostline.v1.Durability\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12\x14\n\x0crecord_count\x18\n \x01(\x03\x12\x10\n\x08sequence\x18\x0b \x01(\x03\x12\x12\n\nsize_bytes\x18\x0c \x01(\x03\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06recall\x18\x0e \x01(\x02\x42\x0f\n\r_keep_content*\xb3\x01\n\tFieldKind\x12\x1a\n\x16\x46IELD_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46IELD_KIND_KEYWORD\x10\x01\x12\x16\n\x12\x46IELD_KIND_INTEGER\x10\x02\x12\x14\n\x10\x46IELD_KIND_FLOAT\x10\x03\x12\x16\n\x12\x46IELD_KIND_BOOLEAN\x10\x04\x12\x18\n\x14\x46IELD_KIND_TIMESTAMP\x10\x05\x12\x12\n\x0e\x46IELD_KIND_GEO\x10\x06*\x94\x01\n\tIndexKind\x12\x1a\n\x16INDEX_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fINDEX_KIND_AUTO\x10\x01\x12\x13\n\x0fINDEX_KIND_FLAT\x10\x02\x12\x15\n\x11INDEX_KIND_IVF_PQ\x10\x03\x12\x13\n\x0fINDEX_KIND_HNSW\x10\x04\x12\x15\n\x11INDEX_KIND_RABITQ\x10\x05*U\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44URABILITY_FULL\x10\x01\x12\x16\n\x12\x44URABILITY_RELAXED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frostline.v1.collection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FIELDKIND']._serialized_start=888
-  _globals['_FIELDKIND']._serialized_end=1067
-  _globals['_INDEXKIND']._serialized_start=1070
-  _globals['_INDEXKIND']._serialized_end=1218
-  _globals['_DURABILITY']._serialized_start=1220
-  _globals['_DURABILITY']._serialized_end=1305
+  _globals['_FIELDKIND']._serialized_start=904
+  _globals['_FIELDKIND']._serialized_end=1083
+  _globals['_INDEXKIND']._serialized_start=1086
+  _globals['_INDEXKIND']._serialized_end=1234
+  _globals['_DURABILITY']._serialized_start=1236
+  _globals['_DURABILITY']._serialized_end=1321
   _globals['_VECTORFIELD']._serialized_start=111
   _globals['_VECTORFIELD']._serialized_end=402
   _globals['_INDEXEDFIELD']._serialized_start=404
   _globals['_INDEXEDFIELD']._serialized_end=471
   _globals['_COLLECTION']._serialized_start=474
-  _globals['_COLLECTION']._serialized_end=885
+  _globals['_COLLECTION']._serialized_end=901
 # @@protoc_insertion_point(module_scope)

@@ -152,13 +152,15 @@ class VectorField(google.protobuf.message.Message):
     """Optional. How close two vectors are. Fixed at creation."""
     @property
     def document_prompt(self) -> frostline.v1.embedding_pb2.Prompt:
-        """Optional. The prompt put before each text that is stored; the encoder's `document` prompt when unset. Fixed at
-        creation.
+        """Optional. The prompt put before each text that is stored, at most 4 KiB; the encoder's `document` prompt when unset.
+        Fixed at creation.
         """
 
     @property
     def query_prompt(self) -> frostline.v1.embedding_pb2.Prompt:
-        """Optional. The prompt put before each text that is searched for; the encoder's `query` prompt when unset."""
+        """Optional. The prompt put before each text that is searched for, at most 4 KiB; the encoder's `query` prompt when
+        unset.
+        """
 
     @property
     def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
@@ -224,10 +226,11 @@ class Collection(google.protobuf.message.Message):
     SEQUENCE_FIELD_NUMBER: builtins.int
     SIZE_BYTES_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
+    RECALL_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Output only. The resource name, `collections/{collection}`."""
     description: builtins.str
-    """Optional. What the collection holds, for people."""
+    """Optional. What the collection holds, for people; at most 4 KiB."""
     keep_content: builtins.bool
     """Optional. Whether the text and image of a record are kept; true when unset. Needed for keyword search. Fixed at
     creation.
@@ -244,6 +247,10 @@ class Collection(google.protobuf.message.Message):
     """Output only. The number of the last commit."""
     size_bytes: builtins.int
     """Output only. Size on disk in bytes."""
+    recall: builtins.float
+    """Output only. The recall at 10 that was last measured without a filter, the lowest of all indexes; 1 where every record
+    is compared.
+    """
     @property
     def vectors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___VectorField]:
         """Required. The vectors of a record, at least one and at most 16. Fixed at creation, but for `query_prompt`."""
@@ -276,9 +283,10 @@ class Collection(google.protobuf.message.Message):
         sequence: builtins.int = ...,
         size_bytes: builtins.int = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        recall: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_keep_content", b"_keep_content", "create_time", b"create_time", "keep_content", b"keep_content"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_keep_content", b"_keep_content", "aliases", b"aliases", "create_time", b"create_time", "description", b"description", "durability", b"durability", "fields", b"fields", "index", b"index", "keep_content", b"keep_content", "min_recall", b"min_recall", "name", b"name", "record_count", b"record_count", "sequence", b"sequence", "size_bytes", b"size_bytes", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_keep_content", b"_keep_content", "aliases", b"aliases", "create_time", b"create_time", "description", b"description", "durability", b"durability", "fields", b"fields", "index", b"index", "keep_content", b"keep_content", "min_recall", b"min_recall", "name", b"name", "recall", b"recall", "record_count", b"record_count", "sequence", b"sequence", "size_bytes", b"size_bytes", "vectors", b"vectors"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_keep_content", b"_keep_content"]) -> typing.Literal["keep_content"] | None: ...
 
 global___Collection = Collection

@@ -26,15 +26,15 @@ from frostline.v1 import collection_pb2 as frostline_dot_v1_dot_collection__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%frostline/v1/collection_service.proto\x12\x0c\x66rostline.v1\x1a\x1d\x66rostline/v1/collection.proto\x1a google/protobuf/field_mask.proto\"^\n\x17\x43reateCollectionRequest\x12\x15\n\rcollection_id\x18\x01 \x01(\t\x12,\n\ncollection\x18\x02 \x01(\x0b\x32\x18.frostline.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.frostline.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x17UpdateCollectionRequest\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.frostline.v1.Collection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"B\n\x17RenameCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x11new_collection_id\x18\x02 \x01(\t\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCollectionResponse\")\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"7\n\x0fSetAliasRequest\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"\x14\n\x12ListAliasesRequest\";\n\x13ListAliasesResponse\x12$\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x13.frostline.v1.Alias\"\"\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteAliasResponse\"/\n\x19GetCollectionStatsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"I\n\x0eMeasuredRecall\x12\x13\n\x0bselectivity\x18\x01 \x01(\x01\x12\x12\n\ncorrelated\x18\x02 \x01(\x08\x12\x0e\n\x06recall\x18\x03 \x01(\x01\"\x9d\x01\n\x0bVectorIndex\x12\x13\n\x0bvector_name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.frostline.v1.IndexKind\x12\x0f\n\x07\x66\x61\x63tory\x18\x03 \x01(\t\x12-\n\x07recalls\x18\x04 \x03(\x0b\x32\x1c.frostline.v1.MeasuredRecall\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"\xad\x01\n\x07Segment\x12\x11\n\trow_count\x18\x01 \x01(\x03\x12\x12\n\ndead_count\x18\x02 \x01(\x03\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.frostline.v1.SegmentState\x12*\n\x07indexes\x18\x04 \x03(\x0b\x32\x19.frostline.v1.VectorIndex\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\"\xe3\x01\n\x0f\x43ollectionStats\x12\x14\n\x0crecord_count\x18\x01 \x01(\x03\x12\x12\n\ntail_count\x18\x02 \x01(\x03\x12\'\n\x08segments\x18\x03 \x03(\x0b\x32\x15.frostline.v1.Segment\x12\x10\n\x08\x62uilding\x18\x04 \x01(\x08\x12\x15\n\rrecords_bytes\x18\x05 \x01(\x03\x12\x15\n\rvectors_bytes\x18\x06 \x01(\x03\x12\x15\n\rindexes_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x03\x12\x10\n\x08sequence\x18\t \x01(\x03\"/\n\x19OptimizeCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"<\n\x1aOptimizeCollectionResponse\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\x01*\x86\x01\n\x0cSegmentState\x12\x1d\n\x19SEGMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SEGMENT_STATE_UNVERIFIED\x10\x01\x12\x1a\n\x16SEGMENT_STATE_VERIFIED\x10\x02\x12\x1d\n\x19SEGMENT_STATE_QUARANTINED\x10\x03\x32\xd5\x07\n\x11\x43ollectionService\x12S\n\x10\x43reateCollection\x12%.frostline.v1.CreateCollectionRequest\x1a\x18.frostline.v1.Collection\x12M\n\rGetCollection\x12\".frostline.v1.GetCollectionRequest\x1a\x18.frostline.v1.Collection\x12^\n\x0fListCollections\x12$.frostline.v1.ListCollectionsRequest\x1a%.frostline.v1.ListCollectionsResponse\x12S\n\x10UpdateCollection\x12%.frostline.v1.UpdateCollectionRequest\x1a\x18.frostline.v1.Collection\x12S\n\x10RenameCollection\x12%.frostline.v1.RenameCollectionRequest\x1a\x18.frostline.v1.Collection\x12\x61\n\x10\x44\x65leteCollection\x12%.frostline.v1.DeleteCollectionRequest\x1a&.frostline.v1.DeleteCollectionResponse\x12>\n\x08SetAlias\x12\x1d.frostline.v1.SetAliasRequest\x1a\x13.frostline.v1.Alias\x12R\n\x0bListAliases\x12 .frostline.v1.ListAliasesRequest\x1a!.frostline.v1.ListAliasesResponse\x12R\n\x0b\x44\x65leteAlias\x12 .frostline.v1.DeleteAliasRequest\x1a!.frostline.v1.DeleteAliasResponse\x12\\\n\x12GetCollectionStats\x12\'.frostline.v1.GetCollectionStatsRequest\x1a\x1d.frostline.v1.CollectionStats\x12i\n\x12OptimizeCollection\x12\'.frostline.v1.OptimizeCollectionRequest\x1a(.frostline.v1.OptimizeCollectionResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%frostline/v1/collection_service.proto\x12\x0c\x66rostline.v1\x1a\x1d\x66rostline/v1/collection.proto\x1a google/protobuf/field_mask.proto\"^\n\x17\x43reateCollectionRequest\x12\x15\n\rcollection_id\x18\x01 \x01(\t\x12,\n\ncollection\x18\x02 \x01(\x0b\x32\x18.frostline.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x16ListCollectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.frostline.v1.Collection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x17UpdateCollectionRequest\x12,\n\ncollection\x18\x01 \x01(\x0b\x32\x18.frostline.v1.Collection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"B\n\x17RenameCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x11new_collection_id\x18\x02 \x01(\t\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCollectionResponse\")\n\x05\x41lias\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"7\n\x0fSetAliasRequest\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\";\n\x12ListAliasesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListAliasesResponse\x12$\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x13.frostline.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x12\x44\x65leteAliasRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteAliasResponse\"/\n\x19GetCollectionStatsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"I\n\x0eMeasuredRecall\x12\x13\n\x0bselectivity\x18\x01 \x01(\x01\x12\x12\n\ncorrelated\x18\x02 \x01(\x08\x12\x0e\n\x06recall\x18\x03 \x01(\x01\"\x9d\x01\n\x0bVectorIndex\x12\x13\n\x0bvector_name\x18\x01 \x01(\t\x12%\n\x04kind\x18\x02 \x01(\x0e\x32\x17.frostline.v1.IndexKind\x12\x0f\n\x07\x66\x61\x63tory\x18\x03 \x01(\t\x12-\n\x07recalls\x18\x04 \x03(\x0b\x32\x1c.frostline.v1.MeasuredRecall\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"\xad\x01\n\x07Segment\x12\x11\n\trow_count\x18\x01 \x01(\x03\x12\x12\n\ndead_count\x18\x02 \x01(\x03\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.frostline.v1.SegmentState\x12*\n\x07indexes\x18\x04 \x03(\x0b\x32\x19.frostline.v1.VectorIndex\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\"\xe3\x01\n\x0f\x43ollectionStats\x12\x14\n\x0crecord_count\x18\x01 \x01(\x03\x12\x12\n\ntail_count\x18\x02 \x01(\x03\x12\'\n\x08segments\x18\x03 \x03(\x0b\x32\x15.frostline.v1.Segment\x12\x10\n\x08\x62uilding\x18\x04 \x01(\x08\x12\x15\n\rrecords_bytes\x18\x05 \x01(\x03\x12\x15\n\rvectors_bytes\x18\x06 \x01(\x03\x12\x15\n\rindexes_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x03\x12\x10\n\x08sequence\x18\t \x01(\x03\"/\n\x19OptimizeCollectionRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"<\n\x1aOptimizeCollectionResponse\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08progress\x18\x02 \x01(\x01*\x86\x01\n\x0cSegmentState\x12\x1d\n\x19SEGMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SEGMENT_STATE_UNVERIFIED\x10\x01\x12\x1a\n\x16SEGMENT_STATE_VERIFIED\x10\x02\x12\x1d\n\x19SEGMENT_STATE_QUARANTINED\x10\x03\x32\xd5\x07\n\x11\x43ollectionService\x12S\n\x10\x43reateCollection\x12%.frostline.v1.CreateCollectionRequest\x1a\x18.frostline.v1.Collection\x12M\n\rGetCollection\x12\".frostline.v1.GetCollectionRequest\x1a\x18.frostline.v1.Collection\x12^\n\x0fListCollections\x12$.frostline.v1.ListCollectionsRequest\x1a%.frostline.v1.ListCollectionsResponse\x12S\n\x10UpdateCollection\x12%.frostline.v1.UpdateCollectionRequest\x1a\x18.frostline.v1.Collection\x12S\n\x10RenameCollection\x12%.frostline.v1.RenameCollectionRequest\x1a\x18.frostline.v1.Collection\x12\x61\n\x10\x44\x65leteCollection\x12%.frostline.v1.DeleteCollectionRequest\x1a&.frostline.v1.DeleteCollectionResponse\x12>\n\x08SetAlias\x12\x1d.frostline.v1.SetAliasRequest\x1a\x13.frostline.v1.Alias\x12R\n\x0bListAliases\x12 .frostline.v1.ListAliasesRequest\x1a!.frostline.v1.ListAliasesResponse\x12R\n\x0b\x44\x65leteAlias\x12 .frostline.v1.DeleteAliasRequest\x1a!.frostline.v1.DeleteAliasResponse\x12\\\n\x12GetCollectionStats\x12\'.frostline.v1.GetCollectionStatsRequest\x1a\x1d.frostline.v1.CollectionStats\x12i\n\x12OptimizeCollection\x12\'.frostline.v1.OptimizeCollectionRequest\x1a(.frostline.v1.OptimizeCollectionResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frostline.v1.collection_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEGMENTSTATE']._serialized_start=1721
-  _globals['_SEGMENTSTATE']._serialized_end=1855
+  _globals['_SEGMENTSTATE']._serialized_start=1785
+  _globals['_SEGMENTSTATE']._serialized_end=1919
   _globals['_CREATECOLLECTIONREQUEST']._serialized_start=120
   _globals['_CREATECOLLECTIONREQUEST']._serialized_end=214
   _globals['_GETCOLLECTIONREQUEST']._serialized_start=216
@@ -56,27 +56,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETALIASREQUEST']._serialized_start=720
   _globals['_SETALIASREQUEST']._serialized_end=775
   _globals['_LISTALIASESREQUEST']._serialized_start=777
-  _globals['_LISTALIASESREQUEST']._serialized_end=797
-  _globals['_LISTALIASESRESPONSE']._serialized_start=799
-  _globals['_LISTALIASESRESPONSE']._serialized_end=858
-  _globals['_DELETEALIASREQUEST']._serialized_start=860
-  _globals['_DELETEALIASREQUEST']._serialized_end=894
-  _globals['_DELETEALIASRESPONSE']._serialized_start=896
-  _globals['_DELETEALIASRESPONSE']._serialized_end=917
-  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_start=919
-  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_end=966
-  _globals['_MEASUREDRECALL']._serialized_start=968
-  _globals['_MEASUREDRECALL']._serialized_end=1041
-  _globals['_VECTORINDEX']._serialized_start=1044
-  _globals['_VECTORINDEX']._serialized_end=1201
-  _globals['_SEGMENT']._serialized_start=1204
-  _globals['_SEGMENT']._serialized_end=1377
-  _globals['_COLLECTIONSTATS']._serialized_start=1380
-  _globals['_COLLECTIONSTATS']._serialized_end=1607
-  _globals['_OPTIMIZECOLLECTIONREQUEST']._serialized_start=1609
-  _globals['_OPTIMIZECOLLECTIONREQUEST']._serialized_end=1656
-  _globals['_OPTIMIZECOLLECTIONRESPONSE']._serialized_start=1658
-  _globals['_OPTIMIZECOLLECTIONRESPONSE']._serialized_end=1718
-  _globals['_COLLECTIONSERVICE']._serialized_start=1858
-  _globals['_COLLECTIONSERVICE']._serialized_end=2839
+  _globals['_LISTALIASESREQUEST']._serialized_end=836
+  _globals['_LISTALIASESRESPONSE']._serialized_start=838
+  _globals['_LISTALIASESRESPONSE']._serialized_end=922
+  _globals['_DELETEALIASREQUEST']._serialized_start=924
+  _globals['_DELETEALIASREQUEST']._serialized_end=958
+  _globals['_DELETEALIASRESPONSE']._serialized_start=960
+  _globals['_DELETEALIASRESPONSE']._serialized_end=981
+  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_start=983
+  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_end=1030
+  _globals['_MEASUREDRECALL']._serialized_start=1032
+  _globals['_MEASUREDRECALL']._serialized_end=1105
+  _globals['_VECTORINDEX']._serialized_start=1108
+  _globals['_VECTORINDEX']._serialized_end=1265
+  _globals['_SEGMENT']._serialized_start=1268
+  _globals['_SEGMENT']._serialized_end=1441
+  _globals['_COLLECTIONSTATS']._serialized_start=1444
+  _globals['_COLLECTIONSTATS']._serialized_end=1671
+  _globals['_OPTIMIZECOLLECTIONREQUEST']._serialized_start=1673
+  _globals['_OPTIMIZECOLLECTIONREQUEST']._serialized_end=1720
+  _globals['_OPTIMIZECOLLECTIONRESPONSE']._serialized_start=1722
+  _globals['_OPTIMIZECOLLECTIONRESPONSE']._serialized_end=1782
+  _globals['_COLLECTIONSERVICE']._serialized_start=1922
+  _globals['_COLLECTIONSERVICE']._serialized_end=2903
 # @@protoc_insertion_point(module_scope)

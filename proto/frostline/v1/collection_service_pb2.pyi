@@ -269,19 +269,32 @@ class ListAliasesRequest(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Optional. The most aliases to return; 100 when 0, at most 1000."""
+    page_token: builtins.str
+    """Optional. `next_page_token` of an earlier answer."""
     def __init__(
         self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
 
 global___ListAliasesRequest = ListAliasesRequest
 
 @typing.final
 class ListAliasesResponse(google.protobuf.message.Message):
-    """All aliases."""
+    """A page of aliases."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ALIASES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Output only. Asks for the next page; empty when this is the last."""
     @property
     def aliases(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Alias]:
         """Output only. The aliases, by name."""
@@ -290,8 +303,9 @@ class ListAliasesResponse(google.protobuf.message.Message):
         self,
         *,
         aliases: collections.abc.Iterable[global___Alias] | None = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["aliases", b"aliases"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "next_page_token", b"next_page_token"]) -> None: ...
 
 global___ListAliasesResponse = ListAliasesResponse
 
@@ -345,7 +359,9 @@ global___GetCollectionStatsRequest = GetCollectionStatsRequest
 
 @typing.final
 class MeasuredRecall(google.protobuf.message.Message):
-    """Recall of an index, measured against exact search on a sample of its own vectors."""
+    """Recall of an index, measured against exact search: at build with a sample of its own vectors as queries, and again when
+    records have changed, with a sample of newer ones too, of which the lower recall counts.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

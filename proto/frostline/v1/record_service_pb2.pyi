@@ -328,7 +328,7 @@ class GetRecordsRequest(google.protobuf.message.Message):
     include_content: builtins.bool
     """Optional. Whether to return the kept text and image."""
     min_sequence: builtins.int
-    """Optional. Waits until this commit is there."""
+    """Optional. Waits until this commit is there, for 60 seconds at most."""
     @property
     def ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Required. The ids, at most 10,000. One that comes twice is answered once. Records that would not fit into an answer
@@ -560,7 +560,9 @@ class CountFacetsRequest(google.protobuf.message.Message):
     path: builtins.str
     """Required. Path of the field."""
     limit: builtins.int
-    """Optional. The most values to return; 10 when 0, at most 1000."""
+    """Optional. The most values to return; 10 when 0, at most 1000. Their bytes together have a limit, half of the server's
+    for a message.
+    """
     @property
     def filter(self) -> global___Filter:
         """Optional. Which records."""

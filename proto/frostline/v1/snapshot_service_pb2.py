@@ -26,7 +26,7 @@ from frostline.v1 import collection_pb2 as frostline_dot_v1_dot_collection__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#frostline/v1/snapshot_service.proto\x12\x0c\x66rostline.v1\x1a\x1d\x66rostline/v1/collection.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x08Snapshot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x14\n\x0crecord_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x15\x43reateSnapshotRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"*\n\x14ListSnapshotsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"B\n\x15ListSnapshotsResponse\x12)\n\tsnapshots\x18\x01 \x03(\x0b\x32\x16.frostline.v1.Snapshot\"=\n\x16RestoreSnapshotRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rcollection_id\x18\x02 \x01(\t\"%\n\x15\x44\x65leteSnapshotRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteSnapshotResponse2\xea\x02\n\x0fSnapshotService\x12M\n\x0e\x43reateSnapshot\x12#.frostline.v1.CreateSnapshotRequest\x1a\x16.frostline.v1.Snapshot\x12X\n\rListSnapshots\x12\".frostline.v1.ListSnapshotsRequest\x1a#.frostline.v1.ListSnapshotsResponse\x12Q\n\x0fRestoreSnapshot\x12$.frostline.v1.RestoreSnapshotRequest\x1a\x18.frostline.v1.Collection\x12[\n\x0e\x44\x65leteSnapshot\x12#.frostline.v1.DeleteSnapshotRequest\x1a$.frostline.v1.DeleteSnapshotResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#frostline/v1/snapshot_service.proto\x12\x0c\x66rostline.v1\x1a\x1d\x66rostline/v1/collection.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x01\n\x08Snapshot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x14\n\x0crecord_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x15\x43reateSnapshotRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"Q\n\x14ListSnapshotsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"[\n\x15ListSnapshotsResponse\x12)\n\tsnapshots\x18\x01 \x03(\x0b\x32\x16.frostline.v1.Snapshot\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x16RestoreSnapshotRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rcollection_id\x18\x02 \x01(\t\"%\n\x15\x44\x65leteSnapshotRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x18\n\x16\x44\x65leteSnapshotResponse2\xea\x02\n\x0fSnapshotService\x12M\n\x0e\x43reateSnapshot\x12#.frostline.v1.CreateSnapshotRequest\x1a\x16.frostline.v1.Snapshot\x12X\n\rListSnapshots\x12\".frostline.v1.ListSnapshotsRequest\x1a#.frostline.v1.ListSnapshotsResponse\x12Q\n\x0fRestoreSnapshot\x12$.frostline.v1.RestoreSnapshotRequest\x1a\x18.frostline.v1.Collection\x12[\n\x0e\x44\x65leteSnapshot\x12#.frostline.v1.DeleteSnapshotRequest\x1a$.frostline.v1.DeleteSnapshotResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,15 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESNAPSHOTREQUEST']._serialized_start=273
   _globals['_CREATESNAPSHOTREQUEST']._serialized_end=316
   _globals['_LISTSNAPSHOTSREQUEST']._serialized_start=318
-  _globals['_LISTSNAPSHOTSREQUEST']._serialized_end=360
-  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_start=362
-  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_end=428
-  _globals['_RESTORESNAPSHOTREQUEST']._serialized_start=430
-  _globals['_RESTORESNAPSHOTREQUEST']._serialized_end=491
-  _globals['_DELETESNAPSHOTREQUEST']._serialized_start=493
-  _globals['_DELETESNAPSHOTREQUEST']._serialized_end=530
-  _globals['_DELETESNAPSHOTRESPONSE']._serialized_start=532
-  _globals['_DELETESNAPSHOTRESPONSE']._serialized_end=556
-  _globals['_SNAPSHOTSERVICE']._serialized_start=559
-  _globals['_SNAPSHOTSERVICE']._serialized_end=921
+  _globals['_LISTSNAPSHOTSREQUEST']._serialized_end=399
+  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_start=401
+  _globals['_LISTSNAPSHOTSRESPONSE']._serialized_end=492
+  _globals['_RESTORESNAPSHOTREQUEST']._serialized_start=494
+  _globals['_RESTORESNAPSHOTREQUEST']._serialized_end=555
+  _globals['_DELETESNAPSHOTREQUEST']._serialized_start=557
+  _globals['_DELETESNAPSHOTREQUEST']._serialized_end=594
+  _globals['_DELETESNAPSHOTRESPONSE']._serialized_start=596
+  _globals['_DELETESNAPSHOTRESPONSE']._serialized_end=620
+  _globals['_SNAPSHOTSERVICE']._serialized_start=623
+  _globals['_SNAPSHOTSERVICE']._serialized_end=985
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ class Snapshot(google.protobuf.message.Message):
     name: builtins.str
     """Output only. The resource name, `snapshots/{snapshot}`."""
     collection: builtins.str
-    """Output only. The collection it was made of, `collections/{collection}`, which may be gone."""
+    """Output only. The collection it was made of, `collections/{collection}`: the name it has now, or had then if it is gone."""
     sequence: builtins.int
     """Output only. The commit."""
     record_count: builtins.int
@@ -79,24 +79,37 @@ class ListSnapshotsRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     COLLECTION_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
     collection: builtins.str
-    """Optional. Only those of this collection, `collections/{collection}`."""
+    """Optional. Only those of this collection, `collections/{collection}`, under whatever name they were made; an alias will
+    do. Those of a collection that is gone are found by its name.
+    """
+    page_size: builtins.int
+    """Optional. The most snapshots to return; 100 when 0, at most 1000."""
+    page_token: builtins.str
+    """Optional. `next_page_token` of an earlier answer."""
     def __init__(
         self,
         *,
         collection: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
 
 global___ListSnapshotsRequest = ListSnapshotsRequest
 
 @typing.final
 class ListSnapshotsResponse(google.protobuf.message.Message):
-    """The snapshots."""
+    """A page of snapshots."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     SNAPSHOTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Output only. Asks for the next page; empty when this is the last."""
     @property
     def snapshots(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Snapshot]:
         """Output only. The snapshots, newest first."""
@@ -105,8 +118,9 @@ class ListSnapshotsResponse(google.protobuf.message.Message):
         self,
         *,
         snapshots: collections.abc.Iterable[global___Snapshot] | None = ...,
+        next_page_token: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["snapshots", b"snapshots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "snapshots", b"snapshots"]) -> None: ...
 
 global___ListSnapshotsResponse = ListSnapshotsResponse
 

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from frostline.server.collections.segments.exchange import Segments
+from frostline.server.collections.segments.tail import Tail
 from frostline.v1 import collection_pb2 as cp
 from frostline.v1 import collection_service_pb2 as c
 from frostline.v1 import embedding_pb2 as pb
@@ -41,6 +42,14 @@ async def names(server):
     return [each.name.removeprefix("collections/") for each in listed.collections]
 
 
+async def test_the_recall_that_was_measured_is_told_with_the_collection(server, monkeypatch):
+    await server.calls.CreateCollection(products())
+    monkeypatch.setattr(Tail, "recall", 0.875)
+    got = await server.calls.GetCollection(c.GetCollectionRequest(name="collections/products"))
+    listed = await server.calls.ListCollections(c.ListCollectionsRequest())
+    assert [got.recall, *(each.recall for each in listed.collections)] == [0.875, 0.875]
+
+
 async def test_a_collection_tells_what_it_is(server):
     fields = [
         cp.IndexedField(path="price", kind=cp.FIELD_KIND_FLOAT),
@@ -61,6 +70,7 @@ async def test_a_collection_tells_what_it_is(server):
     assert list(got.fields) == fields
     assert (got.index, got.durability) == (cp.INDEX_KIND_HNSW, cp.DURABILITY_RELAXED)
     assert got.min_recall == pytest.approx(0.9, abs=1e-7)
+    assert got.recall == 1  # every record is compared
     text, image, short, plain = got.vectors
     assert (text.encoder, text.dimensions, text.query_prompt.literal) == ("encoders/tiny", HIDDEN, "query: ")
     assert text.space == (await server.calls.Embed(embed_request("x"))).space
@@ -97,6 +107,7 @@ async def test_what_is_not_said_takes_its_default(server):
         ({"dimensions": 3, "fields": [cp.IndexedField(path="a..b", kind=cp.FIELD_KIND_GEO)]}, "a..b"),
         ({"dimensions": 3, "fields": [cp.IndexedField(path=f"f{n}", kind=2) for n in range(65)]}, "64"),
         ({"dimensions": 1 << 20}, str(1 << 20)),
+        ({"dimensions": 3, "description": "d" * 5000}, "has 5000 bytes; at most 4096"),
     ],
 )
 async def test_a_collection_that_makes_no_sense_is_not_created(server, fields, said):

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import threading
 
 import grpc
 import numpy as np
 import pytest
 
+from frostline.server.api import sequences
 from frostline.server.collections.collection import Collection
+from frostline.server.collections.segments.waiting import Waiters
 from frostline.v1 import collection_pb2 as cp
 from frostline.v1 import collection_service_pb2 as c
 from frostline.v1 import embedding_pb2 as pb
@@ -323,6 +326,48 @@ async def test_a_commit_that_does_not_come_is_waited_for_until_the_deadline(plai
     assert (error.code(), detail(error).reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
     assert "sequence 1 " in error.details()
     assert str(1 << 40) in error.details()
+
+
+async def test_who_sets_no_deadline_waits_a_while_and_not_for_ever(plain, monkeypatch):
+    monkeypatch.setattr(sequences, "LONGEST_SECONDS", 0.3)
+    searching = plain.SearchRecords(search_request([1, 0], min_sequence=9))
+    reading = plain.GetRecords(r.GetRecordsRequest(collection=NOTES, ids=["0"], min_sequence=9), timeout=30)
+    for error in (await refused(searching), await refused(reading)):
+        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert "in 0.3 s; wait longer, at most 0.3 s at once" in error.details()
+
+
+async def test_who_waits_takes_no_thread_and_leaves_nothing_behind(plain, monkeypatch):
+    found = []
+    reached = Waiters.reached
+    monkeypatch.setattr(Waiters, "reached", lambda self, sequence: found.append(self) or reached(self, sequence))
+    before = threading.active_count()
+    searches = [plain.SearchRecords(search_request([1, 0], limit=1, min_sequence=2)) for _ in range(200)]
+    while not found:
+        await asyncio.sleep(0.01)
+    waiters = found[0]
+    while len(waiters._waiting) < 200:
+        await asyncio.sleep(0.01)
+    assert threading.active_count() - before < 20
+    given_up = [searches.pop() for _ in range(100)]
+    for each in given_up:
+        each.cancel()
+    while len(waiters._waiting) > 100:
+        await asyncio.sleep(0.01)
+    await plain.UpsertRecords(upsert_request(record("new", vector=[1, 0])))
+    assert all(answer.sequence == 2 for answer in await asyncio.gather(*searches))
+    assert not waiters._waiting
+
+
+async def test_who_waits_follows_an_alias(plain):
+    await plain.CreateCollection(create_request("other", dimensions=2))
+    await plain.SetAlias(c.SetAliasRequest(alias_id="live", collection="collections/other"))
+    searching = asyncio.ensure_future(
+        plain.SearchRecords(search_request([1, 0], collection="live", limit=1, min_sequence=1))
+    )
+    await asyncio.sleep(0.05)
+    await plain.SetAlias(c.SetAliasRequest(alias_id="live", collection=NOTES))
+    assert len(hits(await searching)[0]) == 1
 
 
 async def test_who_waits_for_a_commit_hears_that_the_collection_is_gone(plain):

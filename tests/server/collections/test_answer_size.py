@@ -10,6 +10,7 @@ import pytest
 from collecting import config, record
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
+from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.collections.filters.grammar import parse
 from frostline.server.collections.rows.operations import Write
 from frostline.server.collections.search.query import Leg, SearchOptions, SearchQuery
@@ -119,3 +120,15 @@ def test_payloads_nobody_asked_for_are_not_read(notes):
     assert (found.id, found.payload) == ("0", b"")
     (found,) = notes.get(names[:1]).values()
     assert json.loads(found.payload) == {"title": "x" * 10_000}
+
+
+@pytest.mark.parametrize("field", ["declared", "read"])
+def test_values_larger_than_an_answer_are_refused(notes, field):
+    notes.update({"fields": (IndexedField(path="declared", kind=FieldKind.KEYWORD),)})
+    for number in range(4):
+        notes.upsert([Write(record(f"{number}", **{field: f"{number}" * 20_000}))]).result(10)
+    assert len(notes.facets(field, 2)) == 2
+    with pytest.raises(
+        InvalidInput, match=rf"the 3 most frequent values of field '{field}' have more than 50000 bytes"
+    ):
+        notes.facets(field, 3)

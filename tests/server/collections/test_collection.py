@@ -110,14 +110,24 @@ def test_each_write_has_a_sequence_of_its_own_that_searches_and_reads_show(notes
 
 
 def test_waiting_for_a_commit_ends_with_it_or_with_its_time(notes):
-    assert notes.await_sequence(0, 0)
-    assert not notes.await_sequence(1, 0.01)
-    with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(notes.await_sequence, 2, 60)
-        upsert(notes, record("a"))
-        assert not waiting.done()
-        upsert(notes, record("a"))
-        assert waiting.result(10)
+    assert notes.reached(0).done()
+    with pytest.raises(TimeoutError):
+        notes.reached(3).result(0.01)
+    before = threading.active_count()
+    first, second, given_up = (notes.reached(sequence) for sequence in (1, 2, 2))
+    assert threading.active_count() == before
+    given_up.cancel()
+    upsert(notes, record("a"))
+    first.result(10)
+    assert not second.done()
+    upsert(notes, record("a"))
+    second.result(10)
+    late = notes.reached(9)
+    notes.close()
+    for waiting in (late, notes.reached(9)):
+        with pytest.raises(ShuttingDown, match="has not come"):
+            waiting.result(10)
+    assert not notes._states.waiters._waiting
 
 
 def test_drops_content_where_it_is_not_kept(catalogue):

@@ -9,6 +9,8 @@ import pytest
 from collecting import config, record
 from frostline.server.collections import durable_files, snapshots
 from frostline.server.collections.catalogue import Catalogue
+from frostline.server.collections.durable_files import read_json, write_json
+from frostline.server.collections.names import Names
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.operations import Write
 from frostline.server.collections.snapshots import Snapshots
@@ -60,6 +62,39 @@ def test_a_snapshot_says_what_it_is_and_is_listed_newest_first(catalogue, folder
     assert catalogue.snapshots() == [third, second, first]
     assert catalogue.snapshots("notes") == [second, first]
     assert catalogue.snapshots("missing") == []
+
+
+def test_snapshots_are_found_under_every_name_of_their_collection(catalogue, folder, tmp_path):
+    filled(catalogue)
+    first = catalogue.create_snapshot("notes")
+    catalogue.set_alias("live", "notes")
+    second = catalogue.create_snapshot("live")
+    assert [each.id for each in catalogue.snapshots("live")] == [second.id, first.id]
+    catalogue.rename("notes", "renamed")
+    catalogue.create(config())  # another that is called as the first was
+    of_it = catalogue.create_snapshot("notes")
+    catalogue.close()
+    catalogue = Catalogue(tmp_path / "collections", snapshots=folder)
+    for name in ("live", "renamed"):
+        assert [(each.id, each.collection) for each in catalogue.snapshots(name)] == [
+            (second.id, "renamed"),
+            (first.id, "renamed"),
+        ]
+    assert catalogue.snapshots("notes") == [of_it]
+    catalogue.delete("renamed")
+    assert [each.id for each in catalogue.snapshots("notes")] == [of_it.id, second.id, first.id]
+    assert catalogue.snapshots("live") == catalogue.snapshots("renamed") == []
+    catalogue.close()
+
+
+def test_snapshots_of_earlier_servers_are_found_by_the_name_they_were_made_under(catalogue, folder):
+    filled(catalogue)
+    made = catalogue.create_snapshot("notes")
+    path = folder / made.id / "snapshot.json"
+    about = read_json(path)
+    del about["folder"]
+    write_json(path, about)
+    assert [each.id for each in catalogue.snapshots("notes")] == [made.id]
 
 
 def test_snapshots_survive_a_restart_and_their_collection(catalogue, folder, tmp_path):
@@ -214,7 +249,7 @@ def test_a_start_removes_what_is_unfinished_and_nothing_else(catalogue, tmp_path
         (folder / name / database.FILE_NAME).write_bytes(b"half")
     again = Snapshots(folder)
     assert sorted(path.name for path in folder.iterdir()) == sorted([made.id, "mine"])
-    assert again.list() == [made]
+    assert again.list(Names()) == [made]
 
 
 @pytest.mark.parametrize("step", ["snapshot", "write_json", "restore"])

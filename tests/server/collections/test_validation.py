@@ -49,6 +49,18 @@ def test_takes_up_to_16_vectors():
         validation.check_config(config().model_copy(update={"vectors": vectors}))
 
 
+def test_texts_of_a_configuration_have_a_length():
+    (vector,) = config().vectors
+    fits = config(vectors=(vector.model_copy(update={"document_prompt": "ä" * 2048, "query_prompt": "q" * 4096}),))
+    validation.check_config(fits.model_copy(update={"description": "d" * 4096}))
+    with pytest.raises(InvalidInput, match=r"the description, 'dd.*', has 4097 bytes; at most 4096 are taken, keep"):
+        validation.check_config(fits.model_copy(update={"description": "d" * 4097}))
+    for prompt in ("document_prompt", "query_prompt"):
+        long = vector.model_copy(update={prompt: "ä" * 2049})
+        with pytest.raises(InvalidInput, match=rf"{prompt} of vector 'default', 'ä.*', has 4098 bytes; .* shorten it"):
+            validation.changed_config(config(), {"vectors": (long,)})
+
+
 @pytest.mark.parametrize("min_recall", [0, -1, 1.01, float("nan")])
 def test_refuses_a_recall_that_cannot_be(min_recall):
     with pytest.raises(InvalidInput, match=r"min_recall .* is out of range"):

@@ -80,8 +80,12 @@ class CollectionService(CollectionServiceServicer):
         return _alias(request.alias_id, name)
 
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
-        aliases = sorted(self._catalogue.aliases().items())
-        return pb.ListAliasesResponse(aliases=[_alias(alias, name) for alias, name in aliases])
+        page = Page(request, start="")
+        rest = [(alias, name) for alias, name in self._catalogue.aliases().items() if alias >= str(page.start)]
+        more = page.token(rest[page.size][0]) if len(rest) > page.size else ""
+        return pb.ListAliasesResponse(
+            aliases=[_alias(alias, name) for alias, name in rest[: page.size]], next_page_token=more
+        )
 
     async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Context) -> pb.DeleteAliasResponse:
         await asyncio.to_thread(self._catalogue.delete_alias, resource_id(request.name, "collections"))

@@ -91,6 +91,7 @@ def collection_message(collection: Collection, aliases: Mapping[str, str]) -> pb
         fields=[pb.IndexedField(path=field.path, kind=_FIELD_KINDS[field.kind]) for field in config.fields],
         index=_INDEX_KINDS[config.index],
         min_recall=config.min_recall,
+        recall=collection.recall,
         durability=_DURABILITIES[config.durability],
         aliases=sorted(f"collections/{alias}" for alias, name in aliases.items() if name == config.id),
         record_count=collection.count(),

@@ -1,7 +1,6 @@
 """Page tokens: opaque to callers, good only for the request they were given for."""
 
 import base64
-import binascii
 import hashlib
 import json
 from typing import Any
@@ -12,6 +11,8 @@ from frostline.server.errors import InvalidInput
 
 DEFAULT_SIZE = 100
 LARGEST = 1000
+_LONGEST_TOKEN = 1 << 12
+_HIGHEST = (1 << 63) - 1
 
 
 class Page:
@@ -44,12 +45,19 @@ class Page:
         return base64.urlsafe_b64encode(json.dumps([position, self._digest]).encode()).decode()
 
     def _open(self, token: str, kind: type[int] | type[str]) -> int | str:
+        # Whatever a caller made up: garbage, JSON of any depth, a position that no page ever had.
         try:
-            position, digest = json.loads(base64.urlsafe_b64decode(token.encode()))
-        except (ValueError, TypeError, binascii.Error) as error:
-            raise InvalidInput("page_token is not one of this server's; start again without it") from error
-        if digest != self._digest or not isinstance(position, kind):
+            if len(token) > _LONGEST_TOKEN:
+                raise ValueError(f"{len(token)} characters")
+            position, digest = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InvalidInput(
+                f"page_token {token[:40]!r} is not one of this server's; start again without it"
+            ) from error
+        if digest != self._digest:
             raise InvalidInput("page_token belongs to another request; repeat the parameters it was given for")
+        if type(position) is not kind or (isinstance(position, int) and not 0 <= position <= _HIGHEST):
+            raise InvalidInput(f"page_token {token[:40]!r} names no place in the list; start again without it")
         return position
 
 

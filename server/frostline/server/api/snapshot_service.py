@@ -3,10 +3,12 @@
 # ruff: noqa: D102 - what a method does stands in the proto
 
 import asyncio
+from datetime import UTC
 
 from frostline.server.api.calls import Context
 from frostline.server.api.config_message import collection_message
 from frostline.server.api.convert import resource_id
+from frostline.server.api.pages import Page
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.snapshots import Snapshot
 from frostline.v1 import collection_pb2
@@ -31,9 +33,14 @@ class SnapshotService(SnapshotServiceServicer):
         return _message(await asyncio.to_thread(self._catalogue.create_snapshot, name))
 
     async def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: Context) -> pb.ListSnapshotsResponse:
+        page = Page(request, start="")
         name = resource_id(request.collection, "collections") if request.collection else None
         snapshots = await asyncio.to_thread(self._catalogue.snapshots, name)
-        return pb.ListSnapshotsResponse(snapshots=[_message(snapshot) for snapshot in snapshots])
+        rest = [each for each in snapshots if not page.start or _place(each) <= str(page.start)]  # newest first
+        more = page.token(_place(rest[page.size])) if len(rest) > page.size else ""
+        return pb.ListSnapshotsResponse(
+            snapshots=[_message(snapshot) for snapshot in rest[: page.size]], next_page_token=more
+        )
 
     async def RestoreSnapshot(self, request: pb.RestoreSnapshotRequest, context: Context) -> collection_pb2.Collection:
         snapshot_id = resource_id(request.name, "snapshots")
@@ -44,6 +51,11 @@ class SnapshotService(SnapshotServiceServicer):
     async def DeleteSnapshot(self, request: pb.DeleteSnapshotRequest, context: Context) -> pb.DeleteSnapshotResponse:
         await asyncio.to_thread(self._catalogue.delete_snapshot, resource_id(request.name, "snapshots"))
         return pb.DeleteSnapshotResponse()
+
+
+def _place(snapshot: Snapshot) -> str:
+    """Sorts as snapshots are listed, the other way round."""
+    return f"{snapshot.create_time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f} {snapshot.id}"
 
 
 def _message(snapshot: Snapshot) -> pb.Snapshot:

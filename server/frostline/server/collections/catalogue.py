@@ -190,12 +190,11 @@ class Catalogue:
             NotFound: there is no such collection.
             ShuttingDown: closed.
         """
-        collection = self.get(name)
-        return self._snapshots.create(self._names.aliases.get(name, name), collection)
+        return self._snapshots.create(self._names, name, self.get(name))
 
     def snapshots(self, name: str | None = None) -> Sequence[Snapshot]:
-        """The snapshots, newest first; only those of a collection that had a name, where one is given."""
-        return self._snapshots.list(name)
+        """The snapshots, newest first; see `Snapshots.list`."""
+        return self._snapshots.list(self._names, name)
 
     def restore_snapshot(self, snapshot_id: str, name: str) -> Collection:
         """Makes a new collection of a snapshot, with all that its configuration says but the name.

@@ -1,7 +1,6 @@
 """A collection: records that are durable once acknowledged, found by closeness, words and payload."""
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.durable_files import size_of
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
@@ -31,14 +31,13 @@ from frostline.server.collections.rows.records import Record, Rows, Stored
 from frostline.server.collections.rows.writer import Writer
 from frostline.server.collections.search import facets, reading, searching
 from frostline.server.collections.search.query import Hits, SearchOptions, SearchQuery
+from frostline.server.collections.search.searching import MAX_ANSWER_BYTES
 from frostline.server.collections.search.view import Moved, StateView
 from frostline.server.collections.segments import exchange
 from frostline.server.collections.segments.shaping import Shaping, Upkeep
 from frostline.server.collections.segments.state import States
 from frostline.server.collections.segments.stats import CollectionStats
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
-
-MAX_ANSWER_BYTES = 64 << 20
 
 T = TypeVar("T")
 
@@ -93,6 +92,11 @@ class Collection:
         """The number of the last commit."""
         return self._states.state.sequence
 
+    @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured; 1 where all records are compared."""
+        return self._states.state.recall
+
     def rename(self, name: str) -> None:
         """Changes what it calls itself."""
         self._writer.submit(Configure({"id": name})).result()
@@ -105,12 +109,7 @@ class Collection:
         """
         if not self._folder.is_dir():
             raise NotFound(f"collection {self.config.id!r} was deleted")
-        sizes = 0
-        for folder, _, names in os.walk(self._folder):  # which passes over what goes meanwhile
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):  # logs and segments come and go
-                    sizes += os.stat(os.path.join(folder, name)).st_size
-        return sizes
+        return size_of(self._folder)
 
     def stats(self) -> CollectionStats:
         """What it is made of."""
@@ -225,7 +224,7 @@ class Collection:
 
     def facets(self, path: str, limit: int, expression: Expression | None = None) -> list[tuple[facets.Value, int]]:
         """How many records have each value of a payload field; see `facets.count`."""
-        return self._seen(lambda view: facets.count(view, path, limit, expression))
+        return self._seen(lambda view: facets.count(view, path, limit, expression, self._max_answer_bytes // 2))
 
     def search(self, queries: Sequence[SearchQuery], options: SearchOptions) -> Hits:
         """Answers several queries; see `searching.search`."""
@@ -238,9 +237,9 @@ class Collection:
             rows=options.payloads,
         )
 
-    def await_sequence(self, sequence: int, timeout_seconds: float) -> bool:
-        """Waits until a commit is there; False where the time ran out."""
-        return self._states.wait_for(sequence, timeout_seconds)
+    def reached(self, sequence: int) -> "Future[None]":
+        """A future that is done when a commit is there; see `Waiters.reached`."""
+        return self._states.waiters.reached(sequence)
 
     def compact(self) -> bool:
         """Does one thing that is due to its segments; False where nothing was."""
@@ -263,6 +262,7 @@ class Collection:
         """Finishes the writes that were accepted and the reads that have begun; refuses what comes later."""
         self._shaping.close()
         self._writer.close()
+        self._states.waiters.close()
         self._readers.close()
         self._ledger.close()
 

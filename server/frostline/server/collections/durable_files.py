@@ -91,6 +91,19 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether an error, or what it came from, says that the disk has no room; FAISS says it in words only."""
+    words = tuple(os.strerror(code) for code in _FULL)
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, StorageFull) or (isinstance(seen, OSError) and seen.errno in _FULL):
+            return True
+        if isinstance(seen, RuntimeError) and any(each in str(seen) for each in words):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
 @contextlib.contextmanager
 def explained(purpose: str) -> Generator[None]:
     """Says what an error of the file system means to the caller.
@@ -114,6 +127,16 @@ def explained(purpose: str) -> Generator[None]:
                 OPEN_FILES_RETRY_SECONDS,
             ) from error
         raise
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder and below, of those that do not go meanwhile."""
+    size = 0
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.stat(os.path.join(inner, name)).st_size
+    return size
 
 
 def discard(path: Path) -> None:

@@ -43,7 +43,11 @@ class Names:
 
     def folder(self, name: str) -> str | None:
         """The folder that a name or an alias leads to."""
-        return self.collections.get(self.aliases.get(name, name))
+        return self.collections.get(self.resolved(name))
+
+    def resolved(self, name: str) -> str:
+        """The name of the collection that a name or an alias leads to, if there is one."""
+        return self.aliases.get(name, name)
 
     def name(self, folder: str) -> str | None:
         """The name of the collection in a folder."""

@@ -15,7 +15,7 @@ import os
 import re
 import sqlite3
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.server.collections.durable_files import DELETED, NEW, discard, explained, read_json, sync, write_json
+from frostline.server.collections.names import Names
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.meta import read_meta
 from frostline.server.errors import DataDamaged, FrostlineError, NotFound
@@ -42,6 +43,7 @@ class Snapshot:
     Attributes:
         id: unique.
         collection: name the collection had; it may be gone.
+        folder: the one the collection lies in, which is never another's; empty where an earlier server did not say.
         sequence: number of the commit.
         record_count: records in it.
         size_bytes: of the file.
@@ -54,6 +56,7 @@ class Snapshot:
     record_count: int
     size_bytes: int
     create_time: datetime
+    folder: str = ""
 
 
 class Source(Protocol):
@@ -78,11 +81,12 @@ class Snapshots:
             if path.name.startswith((NEW, DELETED)):
                 discard(path)
 
-    def create(self, name: str, source: Source) -> Snapshot:
+    def create(self, names: Names, name: str, source: Source) -> Snapshot:
         """Makes a snapshot, while the collection is read and written; it is on disk when this returns.
 
         Args:
-            name: of the collection.
+            names: of all collections.
+            name: of the collection, or an alias.
             source: the collection.
 
         Raises:
@@ -96,19 +100,21 @@ class Snapshots:
                 fresh.mkdir()
                 file = fresh / database.FILE_NAME
                 source.snapshot(file)
-                about = _described(file, name)
+                about = _described(file, names.resolved(name), names.folder(name) or "")
                 sync(file)
                 write_json(fresh / DESCRIPTION, about.model_dump(mode="json"))
                 return about.snapshot(self._published(fresh, about))
         finally:
             discard(fresh)
 
-    def list(self, name: str | None = None) -> list[Snapshot]:
+    def list(self, names: Names, name: str | None = None) -> list[Snapshot]:
         """The snapshots, newest first; those that cannot be read are logged and left out.
 
         Args:
-            name: only those of the collection that had this name; None for all.
+            names: of all collections: each snapshot is told with the name its collection has now.
+            name: or an alias: only those of this collection, and of one that is gone and was called so. None for all.
         """
+        wanted = None if name is None else names.resolved(name)
         found: list[Snapshot] = []
         for path in self._folder.iterdir():
             if not _ID.fullmatch(path.name):
@@ -120,7 +126,8 @@ class Snapshots:
             except FrostlineError as error:
                 _log.error("%s", error)
                 continue
-            if name in (None, snapshot.collection):
+            snapshot = replace(snapshot, collection=names.name(snapshot.folder) or snapshot.collection)
+            if wanted in (None, snapshot.collection):
                 found.append(snapshot)
         return sorted(found, key=lambda each: (each.create_time, each.id), reverse=True)
 
@@ -210,14 +217,21 @@ class _About(BaseModel):
     size_bytes: int
     sha256: str
     create_time: datetime
+    folder: str = ""
 
     def snapshot(self, snapshot_id: str) -> Snapshot:
         return Snapshot(
-            snapshot_id, self.collection, self.sequence, self.record_count, self.size_bytes, self.create_time
+            snapshot_id,
+            self.collection,
+            self.sequence,
+            self.record_count,
+            self.size_bytes,
+            self.create_time,
+            self.folder,
         )
 
 
-def _described(file: Path, name: str) -> _About:
+def _described(file: Path, name: str, folder: str) -> _About:
     """Describes a copy by what is in it: its collection has moved on."""
     try:
         # Immutable: reading makes no log beside it.
@@ -236,6 +250,7 @@ def _described(file: Path, name: str) -> _About:
         size_bytes=file.stat().st_size,
         sha256=digest.hexdigest(),
         create_time=datetime.now(UTC),
+        folder=folder,
     )
 
 

@@ -21,6 +21,8 @@ MAX_PAYLOAD_DEPTH = 64
 MAX_PAYLOAD_FIELDS = 10_000
 MAX_REQUEST_ID_BYTES = 64
 MAX_DIMENSIONS = 65_536
+MAX_DESCRIPTION_BYTES = 4 << 10
+MAX_PROMPT_BYTES = 4 << 10
 MAX_LENGTH = 1e18
 """The longest vector: products and squared distances of longer ones would overflow float32."""
 
@@ -30,7 +32,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def check_config(config: CollectionConfig) -> None:
-    """Checks a collection's name, its vectors and its fields.
+    """Checks a collection's name, its description, its vectors and its fields.
 
     Raises:
         InvalidInput: one of them is out of range.
@@ -40,6 +42,7 @@ def check_config(config: CollectionConfig) -> None:
             f"collection name {config.id[:80]!r} is not allowed; take 1 to 63 lower-case letters, digits, hyphens "
             "and underscores, a letter or digit first"
         )
+    _check_length(config.description, "the description", MAX_DESCRIPTION_BYTES, "keep the rest elsewhere")
     if not 1 <= len(config.vectors) <= MAX_VECTORS:
         raise InvalidInput(f"{len(config.vectors)} vectors are named; take 1 to {MAX_VECTORS}")
     for vector in config.vectors:
@@ -94,6 +97,15 @@ def _check_vector_field(vector: VectorField) -> None:
         raise InvalidInput(
             f"dimensions {vector.space.dimensions} is out of range; take 1 to {MAX_DIMENSIONS} for {vector.name!r}"
         )
+    shorten = "shorten it, since it is put before each text"
+    _check_length(vector.document_prompt, f"document_prompt of vector {vector.name!r}", MAX_PROMPT_BYTES, shorten)
+    _check_length(vector.query_prompt, f"query_prompt of vector {vector.name!r}", MAX_PROMPT_BYTES, shorten)
+
+
+def _check_length(text: str, what: str, most: int, advice: str) -> None:
+    size = len(_utf8(text, what))
+    if size > most:
+        raise InvalidInput(f"{what}, {_short(text)}, has {size} bytes; at most {most} are taken, {advice}")
 
 
 def is_name(name: str) -> bool:

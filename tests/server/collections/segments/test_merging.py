@@ -35,6 +35,8 @@ def due(*parts, idle=False):
         ([segment(1000), segment(85, 15), tail(5)], (1, 2)),
         ([segment(50, in_memory=True), segment(10), tail(100)], (0, 1)),
         ([segment(1000), segment(10, outdated=True), tail(100)], (1, 2)),
+        ([segment(1000), segment(800, drifted=True), segment(300), tail(5)], (1, 4)),
+        ([segment(1000, drifted=True), tail(100)], (1, 2)),
     ],
 )
 def test_the_first_rule_that_applies_decides(parts, expected):

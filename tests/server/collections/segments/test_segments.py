@@ -1,6 +1,7 @@
 """Segments: built beside writes and searches, exchanged without a trace, thrown away when they do not fit."""
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from collecting import config, record
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
+from frostline.server.collections.config import IndexKind
 from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.collections.filters.grammar import parse
 from frostline.server.collections.rows.ledger import Ledger
@@ -24,10 +26,12 @@ from frostline.server.collections.segments.builder import Builder, BuildFailed
 from frostline.server.collections.segments.building import Order
 from frostline.server.collections.segments.merging import Merge
 from frostline.server.collections.segments.shaping import Upkeep
+from frostline.server.errors import StorageFull
 from inline_builder import InlineBuilder
 
 ROWS = 40
 VECTORS = np.random.default_rng(0).normal(size=(ROWS, 4)).astype(np.float32)
+UNLIMITED = Upkeep(Builder(), tail_rows=1 << 20)
 FIELDS = (IndexedField(path="n", kind=FieldKind.INTEGER),)
 
 
@@ -249,6 +253,33 @@ def test_a_building_process_that_is_killed_leaves_nothing(tmp_path):
         list(notes.optimize())
     assert folders(tmp_path) == []
     assert found(notes) == names(range(ROWS))
+    catalogue.close()
+
+
+@pytest.mark.parametrize(
+    ("index", "largest", "wrote"), [(IndexKind.FLAT, 1_000, "OSError"), (IndexKind.HNSW, 200_000, "RuntimeError")]
+)
+def test_a_full_disk_says_so_and_how_to_go_on(tmp_path, index, largest, wrote):
+    """Of whatever writes first: the floats are written by Python, the index, which is larger, by FAISS."""
+    catalogue = Catalogue(tmp_path, open_collection=lambda path, name: Collection(path, name, upkeep=UNLIMITED))
+    notes = catalogue.create(config(dimensions=16, index=index))
+    vectors = np.random.default_rng(1).normal(size=(2_000, 16)).astype(np.float32)
+    notes.upsert([Write(record(f"{n}", vector)) for n, vector in enumerate(vectors)]).result(30)
+    merge = Merge(0, 1, "test")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))  # which the building process inherits
+    try:
+        with pytest.raises(
+            StorageFull, match=r"no room for a segment .* records are safe .*; free some space"
+        ) as caught:
+            notes._shaping._segments.carry_out(merge, lambda step, done: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value.__cause__).startswith(wrote)
+    assert folders(tmp_path) == []
+    assert notes.search_vectors(vectors[:1], 0, SearchOptions(limit=1, exact=True)).sequence == 1
+    notes._shaping._segments.carry_out(merge, lambda step, done: None)
+    assert len(folders(tmp_path)) == 1
     catalogue.close()
 
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from frostline.server.collections.fields import FieldKind, IndexedField, check_fields
-from frostline.server.collections.filters.bitmaps import rows_of
+from frostline.server.collections.filters.bitmaps import bitmap_of, rows_of
 from frostline.server.collections.filters.bounds import IndexedRows, Selection, select
 from frostline.server.collections.filters.expression import Expression, Path
 from frostline.server.collections.filters.field_files import read_fields, write_fields
 from frostline.server.collections.filters.frozen import FrozenRows, frozen_arrays
 from frostline.server.collections.filters.growing import GrowingField, GrowingRows
+from frostline.server.collections.filters.stored import answers
 from frostline.server.errors import DataDamaged, InvalidInput
 
 FacetValue = str | int | bool
@@ -96,6 +97,16 @@ class FieldIndex:
         """
         return _facets(path, self._as_of(self._rows), rows, limit)
 
+    def rows_with_only(self, path: Path, values: Sequence[FacetValue], rows: int) -> BitMap:
+        """Finds the rows below `rows` in which a field has one of some values and no other.
+
+        Args:
+            path: of a declared field.
+            values: which; those of another kind than the field's are in no row.
+            rows: as for `select`.
+        """
+        return _rows_with_only(self._as_of(rows)[path], values)
+
     def freeze(self, folder: FilePath) -> None:
         """Writes the rows into a folder, for `FrozenFieldIndex.open`; syncing it to disk is the caller's.
 
@@ -152,6 +163,10 @@ class FrozenFieldIndex:
         """As `FieldIndex.facets`."""
         return _facets(path, self._fields, rows, limit)
 
+    def rows_with_only(self, path: Path, values: Sequence[FacetValue], rows: int) -> BitMap:
+        """As `FieldIndex.rows_with_only`."""
+        return _rows_with_only(self._fields[path], values)
+
     def size_bytes(self) -> int:
         """Memory in use beyond the mapped file, about."""
         return sum(field.size_bytes() for field in self._fields.values())
@@ -169,6 +184,15 @@ def _facets(path: str, fields: Mapping[Path, _Counted], rows: BitMap, limit: int
         values, counts = values[counts >= least], counts[counts >= least]
     found = [(_facet_value(field, value), count) for value, count in zip(values.tolist(), counts.tolist(), strict=True)]
     return sorted(found, key=lambda each: (-each[1], each[0]))[: max(limit, 0)]
+
+
+def _rows_with_only(field: _Counted, values: Sequence[FacetValue]) -> BitMap:
+    found = field.among(tuple(value for value in values if answers(field.kind, value)))
+    if not found or field.single():
+        return found
+    rows = np.sort(field.entries()[1])
+    several = rows[1:][rows[1:] == rows[:-1]]
+    return found - bitmap_of(several, int(rows[-1]) + 1) - field.near() - field.odd()
 
 
 def _facet_value(field: _Counted, value: int) -> FacetValue:

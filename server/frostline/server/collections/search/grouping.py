@@ -82,3 +82,8 @@ def grouped(
             if len(places) == count:
                 return places, groups
     return places, groups
+
+
+def full_groups(groups: Sequence[bytes], max_per_group: int) -> frozenset[bytes]:
+    """The groups that have as many hits as they may; records without a value are in none."""
+    return frozenset(group for group, size in Counter(groups).items() if group and size == max_per_group)

@@ -30,6 +30,21 @@ def first_value(payload: bytes, path: Sequence[str]) -> bytes | None:
     return None if value is None else _written(_canonical(value), sort_keys=True)
 
 
+def indexed_value(value: bytes) -> str | int | bool | None:
+    """What an index of keywords, whole numbers or booleans knows a value as.
+
+    Args:
+        value: canonical JSON, as `first_value` gives it.
+
+    Returns:
+        None where no such index holds it, or holds it together with another.
+    """
+    found = json.loads(value)
+    if isinstance(found, str) or (isinstance(found, int) and abs(found) <= _MOST_EXACT):
+        return found
+    return None
+
+
 def tree_of(paths: Sequence[Sequence[str]]) -> Tree:
     """Puts paths together; one that leads to another's part takes all of it."""
     tree: Tree = {}

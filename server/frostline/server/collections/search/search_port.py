@@ -4,7 +4,7 @@ An implementation is a read-only picture of a collection as of one commit: asked
 of rows by internal id. So other engines can stand behind it, and searches can move into other processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +69,21 @@ class View(Protocol):
 
     def matching(self, expression: Expression) -> Matching:
         """Finds the rows that a filter lets through."""
+        ...
+
+    def outside_groups(
+        self, path: tuple[str, ...], groups: Collection[bytes], matching: Matching | None = None
+    ) -> Matching | None:
+        """Leaves out the rows of groups, but for those in which the field has other values too.
+
+        Args:
+            path: of the payload field whose values make the groups.
+            groups: its values, as `payload_paths.first_value` reads them.
+            matching: which rows are left; None for all.
+
+        Returns:
+            The others; None where the field is not declared as keyword, integer or boolean.
+        """
         ...
 
     def nearest(

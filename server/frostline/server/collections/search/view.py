@@ -7,7 +7,7 @@ view makes another, transaction first.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from frostline.server.collections.filters import sql
 from frostline.server.collections.filters.expression import Expression, encode, paths
 from frostline.server.collections.rows.keyword_index import KeywordIndex
 from frostline.server.collections.rows.records import Rows
+from frostline.server.collections.search.payload_paths import indexed_value
 from frostline.server.collections.search.query import Step
 from frostline.server.collections.search.search_port import Matching, Ranking
-from frostline.server.collections.segments.parts import Part, locate
+from frostline.server.collections.segments.parts import COUNTABLE, Part, locate
 from frostline.server.collections.segments.state import Filtered, State
 from frostline.server.collections.vectors.exact import normalized
 from frostline.server.collections.vectors.plan import Plan, ranked
@@ -85,6 +86,21 @@ class StateView:
             self._state.remember(digest, filtered)
         unindexed = () if filtered.indexed else _undeclared(expression, self.config)
         return Matching(filtered.count, filtered.indexed, unindexed, filtered)
+
+    def outside_groups(
+        self, path: tuple[str, ...], groups: Collection[bytes], matching: Matching | None = None
+    ) -> Matching | None:
+        """Leaves out the rows of groups; see `search_port.View`."""
+        if not any(field.parts == path and field.kind in COUNTABLE for field in self.config.fields):
+            return None
+        values = [value for group in groups if (value := indexed_value(group)) is not None]
+        selections: list[Selection] = []
+        for part, selection in zip(self._state.parts, self._selections(matching), strict=True):
+            theirs = part.source.rows_with_only(path, values, part.total)
+            selections.append(selection.without(theirs) if theirs else selection)
+        indexed = matching is None or matching.indexed
+        filtered = Filtered(tuple(selections), sum(each.count for each in selections), indexed)
+        return Matching(filtered.count, indexed, () if matching is None else matching.unindexed_fields, filtered)
 
     def nearest(
         self, slot: int, queries: NDArray[np.float32], k: int, matching: Matching | None = None, *, exact: bool = False
@@ -172,9 +188,14 @@ class StateView:
 
     def selected(self, matching: Matching | None) -> list[tuple[Part, Selection]]:
         """Parts that hold rows that match, with these rows; None for all that live."""
-        parts = self._state.parts
-        selections = [part.alive for part in parts] if matching is None else matching.rows.selections
-        return [(part, each) for part, each in zip(parts, selections, strict=True) if each.count]
+        pairs = zip(self._state.parts, self._selections(matching), strict=True)
+        return [(part, each) for part, each in pairs if each.count]
+
+    def _selections(self, matching: Matching | None) -> Sequence[Selection]:
+        if matching is None:
+            return [part.alive for part in self._state.parts]
+        filtered: Filtered = matching.rows
+        return filtered.selections
 
     def _held(self, internal_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         held = np.zeros(len(internal_ids), np.bool_)

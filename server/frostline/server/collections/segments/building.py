@@ -1,18 +1,14 @@
 """Builds a segment, in a process of its own: `python -m frostline.server.collections.segments.building`.
 
-The order comes as JSON in the first line of standard input. Lines on standard output say how far it is,
-{"step": "...", "progress": 0.3}; the last says {"rows": n} or {"error": "..."}. When standard input closes, the server
-is gone and the process ends. What it has written until then stays in a folder whose name begins with a dot;
-the server renames it when it is whole.
+See `child.py` for how it is asked and answers. Lines before the last say how far it is,
+{"step": "...", "progress": 0.3}; the last says {"rows": n}. What it has written when the server ends stays in a folder
+whose name begins with a dot; the server renames it when it is whole.
 """
 
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +20,12 @@ from frostline.server.collections.config import CollectionConfig, VectorField
 from frostline.server.collections.filters.field_index import FieldIndex
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.records import Row, Rows
-from frostline.server.collections.segments import segment_files
+from frostline.server.collections.segments import child, segment_files
 from frostline.server.collections.segments.segment import FIELDS, ID_BYTES, ID_OFFSETS, INTERNAL_IDS, fingerprint
 from frostline.server.collections.vectors import building
 from frostline.server.collections.vectors.exact import normalized
 
 CHUNK_ROWS = 4096
-NICENESS = 10
 _READ_SHARE = 0.3  # of the work, roughly
 
 
@@ -44,6 +39,7 @@ class Order(BaseModel):
         first: the first internal id.
         last: the last one.
         threads: how many to use.
+        newer: the first internal id of rows that stand for the queries to expect; None where all do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,21 +50,20 @@ class Order(BaseModel):
     first: int
     last: int
     threads: int = 1
+    newer: int | None = None
 
 
 def main() -> None:
-    """Reads the order from standard input, carries it out, says what became of it."""
-    order = Order.model_validate_json(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_server, daemon=True).start()
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+    """Builds what is asked for on standard input."""
+    child.carry_out(Order, _built)
+
+
+def _built(order: Order) -> dict[str, int]:
     try:
-        rows = build(order)
-    except Exception as error:
+        return {"rows": build(order)}
+    except BaseException:
         shutil.rmtree(order.folder, ignore_errors=True)
-        _say(error=f"{type(error).__name__}: {error}")
         raise
-    _say(rows=rows)
 
 
 def build(order: Order) -> int:
@@ -88,7 +83,8 @@ def build(order: Order) -> int:
         shutil.rmtree(order.folder)
         return 0
     for slot, field in enumerate(order.config.vectors):
-        _index(order, slot, field, written.vector_counts[slot])
+        older = None if order.newer is None else written.count_before(slot, order.newer)
+        _index(order, slot, field, written.vector_counts[slot], older)
     _report("writing", 0.97)
     manifest = segment_files.Manifest(
         sequence=sequence,
@@ -142,6 +138,12 @@ class _Written:
                 self.vector_counts[slot] += len(present)
         self.count += len(rows)
 
+    def count_before(self, slot: int, internal_id: int) -> int:
+        """How many vectors of a slot belong to rows before one."""
+        none = np.empty(0, np.int64)
+        rows = np.searchsorted(np.concatenate([none, *self._internal_ids]), internal_id)
+        return int(np.searchsorted(np.concatenate([none, *self._rows_of[slot]]), rows))
+
     def close(self) -> None:
         """Writes what was gathered."""
         self._open.close()
@@ -163,7 +165,7 @@ def _chunks(connection: sqlite3.Connection, order: Order) -> Iterator[list[Row]]
             yield chunk
 
 
-def _index(order: Order, slot: int, field: VectorField, count: int) -> None:
+def _index(order: Order, slot: int, field: VectorField, count: int, older: int | None) -> None:
     share = (0.95 - _READ_SHARE) / len(order.config.vectors)
     begin = _READ_SHARE + slot * share
     dimensions = field.space.dimensions
@@ -180,20 +182,12 @@ def _index(order: Order, slot: int, field: VectorField, count: int) -> None:
         order.config.min_recall,
         order.threads,
         lambda step, done: _report(f"indexing {field.name}: {step}", begin + share * done),
+        older,
     )
 
 
 def _report(step: str, progress: float) -> None:
-    _say(step=step, progress=round(progress, 4))
-
-
-def _say(**fields: object) -> None:
-    print(json.dumps(fields), flush=True)  # noqa: T201 - its way to talk to the server
-
-
-def _end_with_the_server() -> None:
-    sys.stdin.read()
-    os._exit(1)
+    child.say(step=step, progress=round(progress, 4))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from frostline.server.collections.rows.database import OPEN_FILES_RETRY_SECONDS,
 from frostline.server.collections.rows.operations import Forget
 from frostline.server.collections.rows.records import Rows
 from frostline.server.collections.rows.writer import Writer
-from frostline.server.collections.segments import merging, segment_files
+from frostline.server.collections.segments import drift, merging, segment_files
 from frostline.server.collections.segments.builder import Builder, Report
 from frostline.server.collections.segments.merging import Merge, PartInfo
 from frostline.server.collections.segments.parts import Part
@@ -108,6 +108,7 @@ class Segments:
 
         Raises:
             BuildFailed: nothing has changed.
+            StorageFull: the disk has no room; nothing has changed.
         """
         state, end = self._states.state, merge.end
         if end == len(state.parts):
@@ -115,7 +116,8 @@ class Segments:
             end = len(state.parts) - 1
         old = state.parts[merge.start : end]
         first, last = old[0].source.first, old[-1].source.last
-        built = self._builder.build(self._place.database, self._place.folder, state.config, first, last, report)
+        newer = old[0].source.last + 1 if merge.drifted else None
+        built = self._builder.build(self._place.database, self._place.folder, state.config, first, last, report, newer)
         try:
             new = [_whole(Segment(built, state.config, self._place.device))] if built else []
             self._exchange(old, new)
@@ -142,6 +144,30 @@ class Segments:
                 return True
         return False
 
+    def measure(self) -> bool:
+        """Measures one segment again, where rows have come and gone; what falls short is built anew next.
+
+        Returns:
+            Whether there may be more to do.
+
+        Raises:
+            BuildFailed: nothing was measured.
+        """
+        state = self._states.state
+        behind = 0
+        for part in reversed(state.parts):
+            segment, changed = part.source, behind + part.total - part.live
+            behind += part.live
+            if not (isinstance(segment, Segment) and segment.is_indexed):
+                continue
+            if drift.is_due(part.live, changed, segment.changed):
+                answer = self._builder.measure(self._place.database, segment.folder, state.config)
+                segment.publish(answer.recalls, changed)
+                if not segment.suffices:
+                    _log.info("%s no longer finds what is asked for; it is built anew", segment.folder)
+                return True
+        return False
+
     def _infos(self) -> list[PartInfo]:
         state = self._states.state
         return [
@@ -150,6 +176,7 @@ class Segments:
                 part.total - part.live,
                 part.source.in_memory,
                 isinstance(part.source, Segment) and part.source.outdated(state.config),
+                isinstance(part.source, Segment) and not part.source.suffices,
             )
             for part in state.parts
         ]

@@ -8,7 +8,9 @@ Rule 1. A part in memory that is not the tail (what a damaged segment left) and 
 Rule 2. A full tail becomes a segment, together with the segments before it that are not larger than what has been
         gathered so far: each row is written again at most log2(rows / tail) times.
 Rule 3. A segment of which at least 15 % is dead is built anew.
-Rule 4. When nothing is written, segments at the end are joined that are not over 4 times as large as what follows
+Rule 4. A segment that no longer finds what is asked for is joined with all that comes behind it: what has changed is
+        there, and the parameters are chosen for it and for what was before.
+Rule 5. When nothing is written, segments at the end are joined that are not over 4 times as large as what follows
         them: one large segment is searched faster than several.
 """
 
@@ -31,12 +33,14 @@ class PartInfo:
         dead: rows that were deleted or replaced.
         in_memory: whether it is no segment.
         outdated: whether its fields or index are not those of the configuration.
+        drifted: whether its recall was measured again and is less than asked for.
     """
 
     live: int
     dead: int = 0
     in_memory: bool = False
     outdated: bool = False
+    drifted: bool = False
 
 
 class Merge(NamedTuple):
@@ -46,11 +50,13 @@ class Merge(NamedTuple):
         start: position of the first.
         end: position behind the last; the tail itself is the last part of all.
         why: for the log.
+        drifted: whether what comes behind the first stands for the queries to expect.
     """
 
     start: int
     end: int
     why: str
+    drifted: bool = False
 
 
 def next_merge(parts: Sequence[PartInfo], *, tail_rows: int = TAIL_ROWS, idle: bool = False) -> Merge | None:
@@ -75,6 +81,9 @@ def next_merge(parts: Sequence[PartInfo], *, tail_rows: int = TAIL_ROWS, idle: b
     for place, part in enumerate(parts[:-1]):
         if part.dead and part.dead >= DEAD_SHARE * (part.live + part.dead):
             return Merge(place, place + 1, f"{part.dead} of {part.live + part.dead} rows are dead")
+    for place, part in enumerate(parts[:-1]):
+        if part.drifted:
+            return Merge(place, len(parts), "rows have changed, and recall with them", drifted=True)
     end = len(parts) - 1
     start = _start(parts, end, IDLE_RATIO)
     if idle and end - start > 1:

@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from frostline.server.collections.fields import FieldKind, IndexedField
 from frostline.server.collections.filters import bounds
-from frostline.server.collections.filters.expression import Expression
+from frostline.server.collections.filters.expression import Expression, Path
 from frostline.server.collections.vectors.plan import Found
 from frostline.server.collections.vectors.selection import Selection
 
@@ -46,6 +46,11 @@ class RowSource(Protocol):
         ...
 
     @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured; 1 where all rows are compared."""
+        ...
+
+    @property
     def fields(self) -> tuple[IndexedField, ...]:
         """The payload fields that are indexed."""
         ...
@@ -65,6 +70,10 @@ class RowSource(Protocol):
 
     def facets(self, path: str, rows: BitMap) -> list[tuple[str | int | bool, int]] | None:
         """How often rows have each value of a field; None where it is not indexed for that."""
+        ...
+
+    def rows_with_only(self, path: Path, values: Sequence[str | int | bool], total: int) -> BitMap | None:
+        """The rows, of the first `total`, in which a field has one of the values and no other; None as for `facets`."""
         ...
 
     def nearest(self, slot: int, queries: NDArray[np.float32], k: int, selection: Selection, *, exact: bool) -> Found:

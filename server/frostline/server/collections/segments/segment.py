@@ -2,6 +2,7 @@
 
 import mmap
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tokenize import TokenError
 
@@ -13,11 +14,13 @@ from frostline.server.collections.config import CollectionConfig, VectorField
 from frostline.server.collections.fields import IndexedField
 from frostline.server.collections.filters import bounds
 from frostline.server.collections.filters.expression import Expression
+from frostline.server.collections.filters.expression import Path as FieldPath
 from frostline.server.collections.filters.field_index import FrozenFieldIndex
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.parts import COUNTABLE
 from frostline.server.collections.segments.row_vectors import RowMap
 from frostline.server.collections.vectors.plan import Found
+from frostline.server.collections.vectors.remeasuring import Remeasured
 from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.collections.vectors.selection import Selection
 from frostline.server.errors import DataDamaged
@@ -37,6 +40,7 @@ class Segment:
         folder: where it lies.
         manifest: what it is.
         verified: whether all files have been compared with their hashes; set by who compares.
+        changed: how many rows had died in it and come behind it when it was last measured; 0 at build.
 
     Raises:
         DataDamaged: a file is missing, of another size, or cannot be read.
@@ -48,6 +52,7 @@ class Segment:
         self.folder = folder
         self.manifest = segment_files.read(folder)
         self.verified = False
+        self.changed = 0
         rows = self.manifest.rows
         try:
             self._internal_ids = _integers(folder / INTERNAL_IDS)
@@ -98,6 +103,37 @@ class Segment:
         """The vectors of one name."""
         return self._vectors[slot]
 
+    def positions(self, slot: int, selection: Selection) -> Selection:
+        """Where the vectors of some rows are among those of a slot."""
+        return self._maps[slot].selected(selection)
+
+    @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured, the lowest of all vectors."""
+        return min(each.recall for each in self._vectors)
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the recall that was last measured is what was asked for."""
+        return all(each.tuning.suffices for each in self._vectors)
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index answers for one of the vectors."""
+        return any(each.is_indexed for each in self._vectors)
+
+    def publish(self, recalls: Mapping[int, Remeasured], changed: int) -> None:
+        """Says from now on what was measured again; in memory only, so that after a restart it is measured anew.
+
+        Args:
+            recalls: by slot.
+            changed: as the attribute.
+        """
+        for slot, recall in recalls.items():
+            before = self._vectors[slot]
+            self._vectors[slot] = before.tuned(recall.published(before.tuning))
+        self.changed = changed
+
     def outdated(self, config: CollectionConfig) -> bool:
         """Whether it was built for another configuration."""
         mine = self.manifest
@@ -116,6 +152,11 @@ class Segment:
         """How often rows have each value of a field; see `parts.RowSource`."""
         countable = any(field.path == path and field.kind in COUNTABLE for field in self.fields)
         return self._fields.facets(path, rows, sys.maxsize) if countable else None
+
+    def rows_with_only(self, path: FieldPath, values: Sequence[str | int | bool], total: int) -> BitMap | None:
+        """The rows in which a field has one of the values and no other; see `parts.RowSource`."""
+        countable = any(field.parts == path and field.kind in COUNTABLE for field in self.fields)
+        return self._fields.rows_with_only(path, values, total) if countable else None
 
     def nearest(self, slot: int, queries: NDArray[np.float32], k: int, selection: Selection, *, exact: bool) -> Found:
         """Finds the nearest of the selected rows; see `parts.RowSource`."""

@@ -63,18 +63,19 @@ class Shaping:
             upkeep.compactor.add(self)
 
     def compact(self) -> bool:
-        """Does one thing that is due, building before verifying; False where nothing was."""
+        """Does one thing that is due, building before verifying before measuring; False where nothing was."""
         with self._turn:
             if self._closed:
                 return False
-            if merge := self._segments.due(idle=self._idle()):
-                try:
+            try:
+                if merge := self._segments.due(idle=self._idle()):
                     self._carry_out(merge, lambda step, done: None)
-                except BuildFailed:
-                    if not self._closed:
-                        raise
+                    return True
+                return self._segments.verify() or self._segments.measure()
+            except BuildFailed:
+                if not self._closed:
+                    raise
                 return True
-            return self._segments.verify()
 
     def optimize(self) -> Iterator[tuple[str, float]]:
         """Makes one segment of everything; yields what is being done and how much of it is done, of 1.
@@ -82,6 +83,7 @@ class Shaping:
         Raises:
             ShuttingDown: the collection was closed meanwhile.
             BuildFailed: nothing has changed.
+            StorageFull: the disk has no room; nothing has changed.
         """
         said: queue.SimpleQueue[tuple[str, float] | Exception | None] = queue.SimpleQueue()
 

@@ -15,6 +15,7 @@ from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows.commit import Commit
 from frostline.server.collections.segments.parts import Part, locate
 from frostline.server.collections.segments.tail import Tail
+from frostline.server.collections.segments.waiting import Waiters
 from frostline.server.collections.vectors.selection import Selection
 
 REMEMBERED_FILTERS = 64
@@ -56,6 +57,11 @@ class State:
         """Records that can be found."""
         return sum(part.live for part in self.parts)
 
+    @property
+    def recall(self) -> float:
+        """The recall of the 10 nearest without a filter that was last measured; 1 where all rows are compared."""
+        return min(part.source.recall for part in self.parts)
+
     def remember(self, digest: bytes, filtered: Filtered) -> None:
         """Keeps what a filter lets through for the next search with the same."""
         if len(self.filtered) >= REMEMBERED_FILTERS:
@@ -92,13 +98,16 @@ class States:
 
     Args:
         state: as of the last commit.
+
+    Attributes:
+        waiters: for the commits to come.
     """
 
     def __init__(self, state: State) -> None:
         self._state = self._following = state
         # Held from `prepare` to `publish` or `discard`: parts are exchanged between commits only.
         self._changing = threading.Lock()
-        self._published = threading.Condition()
+        self.waiters = Waiters(lambda: self._state.sequence)
 
     @property
     def state(self) -> State:
@@ -122,18 +131,12 @@ class States:
         """Makes it the state; see `commit.Follower`."""
         self._state = self._following
         self._changing.release()
-        with self._published:
-            self._published.notify_all()
+        self.waiters.wake()
 
     def discard(self) -> None:
         """Forgets it; see `commit.Follower`."""
         self._following = self._state
         self._changing.release()
-
-    def wait_for(self, sequence: int, timeout_seconds: float) -> bool:
-        """Waits until a commit is there; False where the time ran out."""
-        with self._published:
-            return self._published.wait_for(lambda: self._state.sequence >= sequence, timeout_seconds)
 
     def change(self, how: Callable[[State], State]) -> State:
         """Changes the shape of the parts between two commits.

@@ -7,7 +7,7 @@ from frostline.server.collections.config import IndexKind
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRecall:
-    """Recall at 10, measured at build against exact search.
+    """Recall at 10, measured against exact search at build, and again when rows have changed.
 
     Attributes:
         selectivity: the share of rows that a filter lets through; 1 for no filter.

@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.fields import IndexedField
 from frostline.server.collections.filters import bounds
-from frostline.server.collections.filters.expression import Expression
+from frostline.server.collections.filters.expression import Expression, Path
 from frostline.server.collections.filters.field_index import FieldIndex
 from frostline.server.collections.rows.commit import Added
 from frostline.server.collections.segments.parts import COUNTABLE
@@ -56,6 +56,11 @@ class Tail:
         """Ends it: it is responsible for no rows behind those it has. Returns the last internal id of these."""
         self._last = int(self._ids[self._count - 1]) if self._count else self.first - 1
         return self._last
+
+    @property
+    def recall(self) -> float:
+        """Every row is compared."""
+        return 1.0
 
     @property
     def internal_ids(self) -> NDArray[np.int64]:
@@ -104,6 +109,11 @@ class Tail:
         """How often rows have each value of a field; see `parts.RowSource`."""
         countable = any(field.path == path and field.kind in COUNTABLE for field in self.fields)
         return self._fields.facets(path, rows, sys.maxsize) if countable else None
+
+    def rows_with_only(self, path: Path, values: Sequence[str | int | bool], total: int) -> BitMap | None:
+        """The rows in which a field has one of the values and no other; see `parts.RowSource`."""
+        countable = any(field.parts == path and field.kind in COUNTABLE for field in self.fields)
+        return self._fields.rows_with_only(path, values, total) if countable else None
 
     def nearest(self, slot: int, queries: NDArray[np.float32], k: int, selection: Selection, *, exact: bool) -> Found:
         """Finds the nearest of the selected rows; see `parts.RowSource`."""

@@ -34,6 +34,7 @@ def build(
     min_recall: float,
     threads: int,
     report: Report,
+    older: int | None = None,
 ) -> None:
     """Writes `<slot>.json` and, unless rows are compared one by one, `<slot>.faiss`. Neither is synced to disk.
 
@@ -47,6 +48,7 @@ def build(
         min_recall: the share of the 10 nearest that must be found, measured, with any filter.
         threads: how many to use.
         report: is told how far the build is.
+        older: how many rows, from the first, are not newer: recall is reached for both sorts. None for one sort.
     """
     rows, dimensions = vectors.shape
     kind = _kind(kind, rows)
@@ -65,7 +67,7 @@ def build(
         turned = searchable.turned if isinstance(searchable, vector_index.IvfIndex) else 0
         changes = {"lists": lists, "index_bytes": size, "index_crc": crc, "turned": turned}
         tuning = tuning.model_copy(update=changes)
-        tuning = calibrated(vectors, tuning, searchable, report)
+        tuning = calibrated(vectors, tuning, searchable, report, older)
     (folder / f"{slot}.json").write_text(tuning.model_dump_json())
 
 

@@ -38,7 +38,9 @@ _EF = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 Report = Callable[[str, float], None]
 
 
-def calibrated(vectors: NDArray[np.float32], tuning: Tuning, index: Index, report: Report) -> Tuning:
+def calibrated(
+    vectors: NDArray[np.float32], tuning: Tuning, index: Index, report: Report, older: int | None = None
+) -> Tuning:
     """The tuning table of a new index.
 
     Args:
@@ -46,10 +48,11 @@ def calibrated(vectors: NDArray[np.float32], tuning: Tuning, index: Index, repor
         tuning: what is known so far.
         index: the index.
         report: is told the stage and its done share.
+        older: how many rows, from the first, are not newer: recall is reached for both sorts. None for one sort.
     """
     spread = Spread(index, tuning) if isinstance(index, IvfIndex) else None
     cases = questions(
-        vectors, tuning.metric, None if spread is None else spread.add, lambda done: report("measure", done)
+        vectors, tuning.metric, None if spread is None else spread.add, lambda done: report("measure", done), older
     )
     if spread is not None:
         tuning = _checked(tuning, spread.result())

@@ -52,8 +52,11 @@ class Spread:
 
 
 def plain_recall(segment: SegmentVectors, plain: list[Case], k: int) -> Measured:
-    """Recall of the k nearest without a filter, of a segment that takes k + 1 neighbors for k."""
-    hits, wanted, plan = 0, 0, ""
+    """Recall of the k nearest without a filter, of a segment that takes k + 1 neighbors for k.
+
+    Of newer rows as queries and of others, the lower one.
+    """
+    hits, wanted, plan = [0, 0], [0, 0], ""
     for start in range(0, len(plain), _TOGETHER):
         cases = plain[start : start + _TOGETHER]
         # One more than k: each query is itself a row.
@@ -61,9 +64,10 @@ def plain_recall(segment: SegmentVectors, plain: list[Case], k: int) -> Measured
         plan = found.plan.name
         for case, rows in zip(cases, found.rows, strict=True):
             answer = case.answer[:k]
-            hits += int(among(rows[rows != case.row][:k], answer).sum())
-            wanted += len(answer)
-    return Measured(selectivity=1.0, correlated=False, recall=hits / wanted, plan=plan)
+            hits[case.newer] += int(among(rows[rows != case.row][:k], answer).sum())
+            wanted[case.newer] += len(answer)
+    recall = min(found / of for found, of in zip(hits, wanted, strict=True) if of)
+    return Measured(selectivity=1.0, correlated=False, recall=recall, plan=plan)
 
 
 def filtered_recall(segment: SegmentVectors, filtered: list[Case]) -> dict[tuple[float, str], list[tuple[float, str]]]:

@@ -84,6 +84,15 @@ class SegmentVectors:
         return cls(vectors, tuning, index, scan)
 
     @property
+    def is_indexed(self) -> bool:
+        """Whether an index answers, at least without a filter."""
+        return self._index is not None and self.tuning.exact_rows < self.tuning.rows
+
+    def tuned(self, tuning: Tuning) -> "SegmentVectors":
+        """The same vectors with another tuning table; this one stays as it is."""
+        return SegmentVectors(self.vectors, tuning, self._index, self._scan)
+
+    @property
     def recall(self) -> float:
         """Measured recall of the 10 nearest without a filter; 1 where all is compared exactly."""
         return 1.0 if self._index is None else self.tuning.expected(1.0, False)

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 
 import numpy as np
 from numpy.typing import NDArray
+from pyroaring import BitMap
 
 _WORD_BITS = 64
 _KEPT_POSITIONS = 1 << 16
@@ -42,6 +43,11 @@ class Selection:
         chosen = np.zeros(rows, np.bool_)
         chosen[positions] = True
         return cls(np.packbits(chosen, bitorder="little"), rows)
+
+    def without(self, rows: BitMap) -> "Selection":
+        """The selection but for some rows."""
+        left = ~Selection.of(np.frombuffer(rows.to_array(), np.uint32), self.rows).bits
+        return Selection(self.bits & left, self.rows)
 
     def positions(self) -> NDArray[np.int64]:
         """All positions, ascending: int64 of shape (count,)."""

@@ -23,7 +23,7 @@ _QUERIES = 1_536
 _FILTERED = 128
 """So many of them are also asked with filters, and ranked against all rows."""
 _TOGETHER = 32
-_FEWEST = 200
+FEWEST = 200
 """Filters that leave fewer rows are not asked."""
 _BLOCK_ROWS = 1 << 16
 _SAMPLED = 1 << 14
@@ -39,6 +39,7 @@ class Case(NamedTuple):
         form: of the set of matching rows: independent, surroundings, plane or patches.
         selection: the matching rows, without the query's own; None for all, with it.
         answer: int64 of shape (10,) or, without a filter, (100,), closest first.
+        newer: whether the query is one of the newer rows.
     """
 
     query: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Case(NamedTuple):
     form: str
     selection: Selection | None
     answer: NDArray[np.int64]
+    newer: bool = False
 
 
 class Ranking(NamedTuple):
@@ -61,6 +63,7 @@ def questions(
     metric: Metric,
     ranking: Callable[[Ranking], None] | None,
     report: Callable[[float], None],
+    older: int | None = None,
 ) -> list[Case]:
     """Asks and answers.
 
@@ -69,9 +72,10 @@ def questions(
         metric: how close two vectors are.
         ranking: is given the ranking of each of some of the queries; None for no one.
         report: is told the done share.
+        older: how many rows, from the first, are not newer; the others are half of the queries. None for all.
     """
     random = np.random.default_rng(1)
-    rows = random.choice(len(vectors), min(_QUERIES, len(vectors) // 32), replace=False)
+    rows = _asked(len(vectors), len(vectors) if older is None else older, random)
     center = vectors[rows].mean(axis=0)
     cases: list[Case] = []
     for start in range(0, len(rows), _TOGETHER):
@@ -84,13 +88,25 @@ def questions(
         near[np.arange(len(asked)), asked] = -np.inf
         for i, row in enumerate(asked):
             answer = _best(near[i], PLAIN_NEIGHBORS)
-            cases.append(Case(queries[i : i + 1], int(row), 1.0, FORMS[0], None, answer))
+            newer = older is not None and int(row) >= older
+            cases.append(Case(queries[i : i + 1], int(row), 1.0, FORMS[0], None, answer, newer))
         if filtered:
             if ranking is not None:
                 for i in range(len(asked)):
                     ranking(Ranking(queries[i : i + 1], np.argsort(-near[i])[:-1]))
             cases += _filtered(near, sides, queries, asked, random)
     return cases
+
+
+def _asked(total: int, older: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Rows as queries."""
+    count = min(_QUERIES, total // 32)
+    newer = min(total - older, count // 2)
+    if not 0 < newer < count:
+        return random.choice(total, count, replace=False)
+    chosen = random.choice(older, min(older, count - newer), replace=False)
+    others = older + random.choice(total - older, newer, replace=False)
+    return random.permutation(np.concatenate([chosen, others]))
 
 
 def _filtered(
@@ -104,7 +120,7 @@ def _filtered(
     patches = near.argmax(axis=0)  # the query each row is nearest to
     for selectivity in SELECTIVITIES:
         count = int(selectivity * total)
-        if count < _FEWEST:
+        if count < FEWEST:
             continue
         independent = random.choice(total, count, replace=False, shuffle=False)
         for i, row in enumerate(asked):
