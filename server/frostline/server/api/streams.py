@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
 from typing import Any, TypeVar
 
 from frostline.server.errors import ShuttingDown
 
 WINDOW = 4
 """Requests of one stream in work at once; the sender is held back beyond that."""
+WRITE_WINDOW = 16
+"""The same for writes: so many are committed together, with one sync of the disk."""
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -34,7 +35,10 @@ class Turn:
 
 
 async def pipelined(
-    requests: AsyncIterator[Q], answer: Callable[[Q, Turn], Awaitable[A]], closing: asyncio.Event
+    requests: AsyncIterator[Q],
+    answer: Callable[[Q, Turn], Awaitable[A]],
+    closing: asyncio.Event,
+    window: int = WINDOW,
 ) -> AsyncGenerator[A]:
     """Answers the requests of a stream.
 
@@ -42,6 +46,7 @@ async def pipelined(
         requests: what the client sends.
         answer: works on one request; takes its turn around what must happen in order.
         closing: set when the server stops: what was read is answered, nothing more is read.
+        window: how many requests are in work at once.
 
     Yields:
         The answers in the order of the requests.
@@ -51,22 +56,26 @@ async def pipelined(
     """
     tasks: asyncio.Queue[asyncio.Task[A] | None] = asyncio.Queue()
     started: set[asyncio.Task[A]] = set()
-    room = asyncio.Semaphore(WINDOW - 1)  # beside the one that is awaited
-    reader = asyncio.create_task(_read(requests, answer, closing, tasks, started, room))
+    room = asyncio.Semaphore(window - 1)  # beside the one that is awaited
+    reader = asyncio.create_task(_read(requests, answer, tasks, started, room))
+    closed = asyncio.create_task(closing.wait())
+    closed.add_done_callback(lambda _: reader.cancel())
     try:
         while task := await tasks.get():
             yield await task
             started.discard(task)
             room.release()
-        await reader
+        await asyncio.wait((reader,))
+        if reader.cancelled():
+            raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
+        reader.result()
     finally:
-        await _end(reader, *started)
+        await _end(closed, reader, *started)
 
 
 async def _read(
     requests: AsyncIterator[Q],
     answer: Callable[[Q, Turn], Awaitable[A]],
-    closing: asyncio.Event,
     tasks: "asyncio.Queue[asyncio.Task[A] | None]",
     started: "set[asyncio.Task[A]]",
     room: asyncio.Semaphore,
@@ -74,34 +83,15 @@ async def _read(
     before = asyncio.Event()
     before.set()
     try:
-        async with aclosing(_until(requests, closing)) as arriving:
-            async for request in arriving:
-                over = asyncio.Event()
-                task = asyncio.ensure_future(answer(request, Turn(before, over)))
-                started.add(task)
-                tasks.put_nowait(task)
-                before = over
-                await room.acquire()
+        async for request in requests:
+            over = asyncio.Event()
+            task = asyncio.ensure_future(answer(request, Turn(before, over)))
+            started.add(task)
+            tasks.put_nowait(task)
+            before = over
+            await room.acquire()
     finally:
         tasks.put_nowait(None)
-
-
-async def _until(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGenerator[Q]:
-    closed = asyncio.create_task(closing.wait())
-    reading: asyncio.Future[Q] | None = None
-    try:
-        while True:
-            reading = asyncio.ensure_future(anext(requests))
-            await asyncio.wait((reading, closed), return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
-            try:
-                request = reading.result()
-            except StopAsyncIteration:
-                return
-            yield request
-    finally:
-        await _end(closed, *([reading] if reading else []))
 
 
 async def _end(*running: asyncio.Future[Any]) -> None:
