@@ -56,8 +56,9 @@ def many(
     space = collection.config.vectors[slot].space
     vectors = convert.matrix(message, rows, space, where(collection, slot))
     errors: dict[int, FrostlineError] = {}
-    for index, square in enumerate(np.einsum("ij,ij->i", vectors, vectors).tolist()):
-        fine = _SMALLEST < square < _LARGEST  # nan is not
-        if not fine and (error := collection.check_vector(slot, vectors[index])):
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    fine = (squares > _SMALLEST) & (squares < _LARGEST)  # nan is not
+    for index in np.flatnonzero(~fine).tolist():
+        if error := collection.check_vector(slot, vectors[index]):
             errors[index] = error
     return space.fit(vectors) if space.normalize else vectors, errors

@@ -53,8 +53,9 @@ def normalized(vectors: NDArray[np.float32], metric: Metric) -> NDArray[np.float
     """
     if metric is Metric.COSINE:
         # In double precision, where no length of a float32 vector overflows or vanishes.
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-        vectors = (vectors / lengths).astype(np.float32)
+        precise = vectors.astype(np.float64)
+        precise /= np.sqrt(np.einsum("ij,ij->i", precise, precise))[:, np.newaxis]
+        vectors = precise.astype(np.float32)
     return np.ascontiguousarray(vectors, np.float32)
 
 
