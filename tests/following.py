@@ -1,6 +1,7 @@
 """A follower that remembers what it was told, and a ledger with one."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from collecting import config
 from frostline.server.collections.rows import database
@@ -74,6 +75,25 @@ class Kept:
 
     def close(self):
         self.ledger.close()
+
+
+class AddedRow(NamedTuple):
+    internal_id: int
+    record_id: str
+    payload: bytes
+    vectors: dict
+
+
+def added_rows(commit):
+    """What a commit added, row by row."""
+    return [
+        AddedRow(internal_id, record_id, payload, vectors)
+        for each in commit.added
+        for place, (internal_id, record_id, payload) in enumerate(
+            zip(each.internal_ids, each.record_ids, each.payloads, strict=True)
+        )
+        for vectors in [{slot: rows[place] for slot, rows in each.vectors.items() if rows[place] is not None}]
+    ]
 
 
 def upsert(*records, **request):

@@ -3,7 +3,7 @@ import pytest
 
 from fake_encoders import DIMENSIONS, embedding
 from frostline.client import Deleted, Embeddings, InvalidInput, PayloadPatch, Record, Timings
-from frostline.client._caller import WINDOW
+from frostline.client._caller import WINDOW, WRITE_WINDOW, _Pipe
 from frostline.v1 import embedding_pb2 as v1
 
 EYE = np.eye(DIMENSIONS, dtype=np.float32)
@@ -85,6 +85,24 @@ def test_an_iterable_is_read_as_it_is_sent(fake, client, notes):
 
     assert client.upsert(notes, endless(), batch_size=5).count == 200
     assert max(ahead) <= (WINDOW + 1) * 5 + 1
+
+
+@pytest.mark.parametrize(("payload", "ahead"), [({}, WRITE_WINDOW), ({"x": "y" * 3_200_000}, WINDOW)])
+def test_small_vectors_are_sent_further_ahead_than_large_payloads(client, notes, monkeypatch, payload, ahead):
+    most = 0
+    send = _Pipe.send
+
+    def counted(pipe, request):
+        nonlocal most
+        send(pipe, request)
+        most = max(most, len(pipe.unanswered))
+
+    monkeypatch.setattr(_Pipe, "send", counted)
+    count = 2 * WRITE_WINDOW
+    written = client.upsert_vectors(
+        notes, list(map(str, range(count))), np.ones((count, DIMENSIONS)), [payload] * count, batch_size=1
+    )
+    assert (written.count, most) == (count, ahead)
 
 
 def test_batches_are_answered_one_by_one_and_taken_a_few_ahead(fake, client, notes):

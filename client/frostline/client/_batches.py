@@ -1,7 +1,7 @@
 """Cuts what is large into requests, lazily."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 from frostline.client._channel import REQUEST_BYTES
 from frostline.client.errors import InvalidInput
@@ -19,6 +19,28 @@ async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
             yield item
 
 
+class _Cutter(Generic[T]):
+    def __init__(self, max_items: int, weight: Callable[[T], int], max_bytes: int) -> None:
+        if max_items < 1:
+            raise InvalidInput(f"batch_size {max_items} is too small; it must be at least 1")
+        self._max_items = max_items
+        self._weight = weight
+        self._max_bytes = max_bytes
+        self._size = 0
+        self.batch: list[T] = []
+
+    def add(self, item: T) -> list[T] | None:
+        """Takes an item; gives the batch before it, where that is full."""
+        heavy = self._weight(item)
+        batch = self.batch
+        if batch and (len(batch) == self._max_items or self._size + heavy > self._max_bytes):
+            self.batch, self._size = [item], heavy
+            return batch
+        batch.append(item)
+        self._size += heavy
+        return None
+
+
 async def cut(
     items: AsyncIterator[T], max_items: int, weight: Callable[[T], int], max_bytes: int = REQUEST_BYTES
 ) -> AsyncIterator[list[T]]:
@@ -29,15 +51,19 @@ async def cut(
     Raises:
         InvalidInput: `max_items` is not positive.
     """
-    if max_items < 1:
-        raise InvalidInput(f"batch_size {max_items} is too small; it must be at least 1")
-    batch: list[T] = []
-    size = 0
+    cutter = _Cutter(max_items, weight, max_bytes)
     async for item in items:
-        heavy = weight(item)
-        if batch and (len(batch) == max_items or size + heavy > max_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += heavy
-    yield batch
+        if full := cutter.add(item):
+            yield full
+    yield cutter.batch
+
+
+def cut_ready(
+    items: Iterable[T], max_items: int, weight: Callable[[T], int], max_bytes: int = REQUEST_BYTES
+) -> Iterator[list[T]]:
+    """As `cut`, of items that nobody waits for."""
+    cutter = _Cutter(max_items, weight, max_bytes)
+    for item in items:
+        if full := cutter.add(item):
+            yield full
+    yield cutter.batch

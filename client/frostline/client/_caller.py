@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from frostline.client._channel import REQUEST_BYTES
 from frostline.client._retry import Retry
 from frostline.client._transport import A, Deadline, Q, Stream, Transport
 from frostline.client.errors import FrostlineError, InvalidInput, Unavailable
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 WINDOW = 4
 """Batches sent ahead of the answers: enough to keep the server busy, few enough to bound memory on both sides."""
+WRITE_WINDOW = 16
+"""Ready vectors are sent further ahead, as long as they are small: what waits at the server is committed together."""
+_WINDOW_BYTES = WINDOW * REQUEST_BYTES
 
 
 class Caller:
@@ -57,7 +61,11 @@ class Caller:
         )
 
     async def _stream(
-        self, rpc: StreamStreamMultiCallable[Q, A], requests: AsyncIterator[Q], timeout_seconds: float | None
+        self,
+        rpc: StreamStreamMultiCallable[Q, A],
+        requests: AsyncIterator[Q],
+        timeout_seconds: float | None,
+        window: int = WINDOW,
     ) -> AsyncGenerator[tuple[Q, A]]:
         # The time limit holds for each answer, retries included; what the caller does in between does not count.
         self._refuse_closed()
@@ -65,7 +73,7 @@ class Caller:
         try:
             async for request in requests:
                 pipe.send(request)
-                if len(pipe.unanswered) == WINDOW:
+                if len(pipe.unanswered) >= (window if pipe.size_bytes < _WINDOW_BYTES else WINDOW):
                     yield await self._persist(pipe.answer, timeout_seconds)
             pipe.end()
             while pipe.unanswered:
@@ -80,13 +88,15 @@ class Caller:
         stream: StreamStreamMultiCallable[Q, A],
         requests: AsyncIterator[Q],
         timeout_seconds: float | None,
+        window: int = WINDOW,
     ) -> AsyncGenerator[tuple[Q, A]]:
         # One request is one call; several are a stream.
         first, second = await anext(requests, None), await anext(requests, None)
         if first is not None and second is None:
             yield first, await self._call(unary, first, timeout_seconds)
         elif first is not None and second is not None:
-            async with aclosing(self._stream(stream, _chain(first, second, requests), timeout_seconds)) as pairs:
+            rest = _chain(first, second, requests)
+            async with aclosing(self._stream(stream, rest, timeout_seconds, window)) as pairs:
                 async for pair in pairs:
                     yield pair
 
@@ -113,6 +123,7 @@ class _Pipe(Generic[Q, A]):
 
     def __init__(self, transport: Transport, rpc: StreamStreamMultiCallable[Q, A]) -> None:
         self.unanswered: deque[Q] = deque()
+        self.size_bytes = 0
         self._transport = transport
         self._rpc = rpc
         self._stream: Stream[Q, A] | None = None
@@ -120,6 +131,7 @@ class _Pipe(Generic[Q, A]):
 
     def send(self, request: Q) -> None:
         self.unanswered.append(request)
+        self.size_bytes += request.ByteSize()
         if self._stream:
             self._stream.send(request)
         else:
@@ -139,7 +151,9 @@ class _Pipe(Generic[Q, A]):
         except FrostlineError:
             self.close()
             raise
-        return self.unanswered.popleft(), answer
+        request = self.unanswered.popleft()
+        self.size_bytes -= request.ByteSize()
+        return request, answer
 
     async def finish(self) -> None:
         # All is answered: a clean end only keeps the server from seeing a cancelled call.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from frostline.client import errors
 from frostline.client._channel import Endpoint
@@ -28,7 +29,7 @@ from frostline.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 if TYPE_CHECKING:
     from grpc import StreamStreamMultiCallable, UnaryStreamMultiCallable, UnaryUnaryMultiCallable
 
-Q = TypeVar("Q")
+Q = TypeVar("Q", bound=Message)
 A = TypeVar("A")
 
 R = TypeVar("R", covariant=True)

@@ -4,12 +4,13 @@ import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from itertools import repeat
 from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
-from frostline.client._batches import cut, each
-from frostline.client._caller import Caller
+from frostline.client._batches import cut, cut_ready, each
+from frostline.client._caller import WINDOW, WRITE_WINDOW, Caller
 from frostline.client._from_wire import errors_of, timings_of
 from frostline.client._to_wire import (
     collection_path,
@@ -17,6 +18,7 @@ from frostline.client._to_wire import (
     matrix,
     not_alone,
     patch_message,
+    plain_record_message,
     record_message,
     space_message,
     unicode,
@@ -89,15 +91,12 @@ class WriteCalls(Caller):
         if not len(ids) == len(rows) == len(payloads if payloads is not None else ids):
             given = "no" if payloads is None else len(payloads)
             raise InvalidInput(f"{len(ids)} ids, {len(rows)} vectors and {given} payloads do not fit; give one of each")
-        records = (
-            record_message(Record(id, payload=payloads[index] if payloads is not None else {}))
-            for index, id in enumerate(ids)
-        )
+        records = map(plain_record_message, ids, payloads if payloads is not None else repeat({}))
         row_bytes = 4 * rows.shape[1]
 
         async def requests() -> AsyncIterator[v1.UpsertRecordsRequest]:
             start = 0
-            async for batch in cut(each(records), batch_size, lambda record: record.ByteSize() + row_bytes):
+            for batch in cut_ready(records, batch_size, lambda record: record.ByteSize() + row_bytes):
                 request = _request(collection, batch)
                 request.vector_name = unicode(vector_name)
                 request.vectors.CopyFrom(tensors.encode(rows[start : start + len(batch)]))
@@ -106,7 +105,7 @@ class WriteCalls(Caller):
                 start += len(batch)
                 yield request
 
-        return await self._upsert(requests(), timeout_seconds)
+        return await self._upsert(requests(), timeout_seconds, WRITE_WINDOW)
 
     async def patch_payloads(
         self,
@@ -160,12 +159,12 @@ class WriteCalls(Caller):
         return Deleted(count, sequence)
 
     async def _upsert(
-        self, requests: AsyncIterator[v1.UpsertRecordsRequest], timeout_seconds: float | None
+        self, requests: AsyncIterator[v1.UpsertRecordsRequest], timeout_seconds: float | None, window: int = WINDOW
     ) -> Upserted:
         tally = _Tally()
         stubs = self._transport.records
         async with aclosing(
-            self._call_or_stream(stubs.UpsertRecords, stubs.StreamUpsertRecords, requests, timeout_seconds)
+            self._call_or_stream(stubs.UpsertRecords, stubs.StreamUpsertRecords, requests, timeout_seconds, window)
         ) as answers:
             async for request, answer in answers:
                 tally.add(answer, len(request.records))

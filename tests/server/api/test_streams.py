@@ -1,7 +1,9 @@
 import asyncio
 import gc
 
-from frostline.server.api.streams import WINDOW, pipelined, until_closing
+import pytest
+
+from frostline.server.api.streams import WINDOW, WRITE_WINDOW, pipelined, until_closing
 from frostline.server.errors import ShuttingDown
 from raw import until_error
 
@@ -25,7 +27,8 @@ async def test_answers_come_in_order_although_later_ones_are_ready_earlier():
     assert [each async for each in pipelined(numbers(20), answer, asyncio.Event())] == list(range(20))
 
 
-async def test_no_more_than_the_window_is_in_work_at_once():
+@pytest.mark.parametrize("window", [1, WINDOW, WRITE_WINDOW])
+async def test_no_more_than_the_window_is_in_work_at_once(window):
     working = most = 0
 
     async def answer(number, turn):
@@ -36,8 +39,8 @@ async def test_no_more_than_the_window_is_in_work_at_once():
         working -= 1
         return number
 
-    assert len([each async for each in pipelined(numbers(40), answer, asyncio.Event())]) == 40
-    assert most == WINDOW
+    assert len([each async for each in pipelined(numbers(40), answer, asyncio.Event(), window)]) == 40
+    assert most == window
 
 
 async def test_a_reader_that_does_not_read_holds_the_sender_back():
@@ -98,6 +101,24 @@ async def test_closing_answers_what_was_read_and_then_says_so():
     asyncio.get_running_loop().call_later(0.01, closing.set)
     answers, _ = await until_error(pipelined(never_ending(3), answer, closing), ShuttingDown)
     assert answers == [0, 1, 2]
+
+
+async def test_closing_reads_no_more_also_while_the_window_is_full():
+    closing = asyncio.Event()
+    read = []
+
+    async def requests():
+        for number in range(20):
+            read.append(number)
+            yield number
+
+    async def answer(number, turn):
+        await asyncio.sleep(0.02)
+        return number
+
+    asyncio.get_running_loop().call_later(0.01, closing.set)
+    answers, _ = await until_error(pipelined(requests(), answer, closing), ShuttingDown)
+    assert answers == read == list(range(WINDOW))
 
 
 async def test_a_stream_that_is_closed_ends_its_work():

@@ -121,6 +121,49 @@ async def test_an_array_of_vectors_has_a_name_and_its_bad_rows_fail_alone(produc
     assert "(2, 3)" in (await refused(products.UpsertRecords(request))).details()
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"text": "red"}, {"image": picture()}, {"expected_sequence": 0}, {"vectors": {"plain": [1, 1, 1]}}]
+)
+async def test_an_array_of_vectors_is_written_with_whatever_comes_beside_it(products, more):
+    """Whether all records are bare, which is read column by column, or one brings more: each item says the same."""
+    array = np.arange(21, dtype=np.float32).reshape(7, 3)
+    array[2], array[5] = np.nan, 0
+    records = [
+        r.Record(id="a", payload=b'{"n":1}'),
+        r.Record(id="", payload=b"{}"),
+        r.Record(id="b"),
+        r.Record(id="c", payload=b'{"n":1,"n":2}'),
+        r.Record(id="a", payload=b'{"n":2}'),
+        r.Record(id="zero"),
+        record("last", **more),
+    ]
+    request = upsert_request(*records, vectors=tensors.encode(array), vector_name="plain", request_id="once")
+    written = await products.UpsertRecords(request)
+    refused_positions = {1, 2, 3, 5, 6} if "vectors" in more else {1, 2, 3, 5}
+    assert item_errors(written) == dict.fromkeys(refused_positions, "INVALID_INPUT")
+    messages = [(1, "record id"), (2, "nan at position 0"), (3, "key 'n' twice"), (5, "all zeros")]
+    by_index = {error.index: error.message for error in written.errors}
+    assert all(message in by_index[index] for index, message in messages)
+    assert written.upserted_count == (1 if "vectors" in more else 2)
+    found = await stored(products, "a", "last")
+    assert (found["a"].payload, values(found["a"].vectors["plain"]).tolist()) == (b'{"n":2}', [12, 13, 14])
+    if "last" in found:
+        assert found["last"].HasField("text") == ("text" in more)
+        assert values(found["last"].vectors["plain"]).tolist() == [18, 19, 20]
+    again = await products.UpsertRecords(request)
+    assert (again.sequence, again.upserted_count) == (written.sequence, written.upserted_count)
+    request.records[0].payload = b'{"n":3}'
+    assert "another request" in (await refused(products.UpsertRecords(request))).details()
+
+
+async def test_a_condition_beside_an_array_of_vectors_holds(products):
+    array = tensors.encode(np.eye(3, dtype=np.float32)[:2])
+    records = [r.Record(id="a"), r.Record(id="b", expected_sequence=0)]
+    request = upsert_request(*records, vectors=array, vector_name="plain")
+    assert (await products.UpsertRecords(request)).upserted_count == 2
+    assert item_errors(await products.UpsertRecords(request)) == {1: "CONFLICT"}
+
+
 async def test_a_record_that_makes_no_vector_is_refused_and_says_why(notes):
     written = await notes.UpsertRecords(upsert_request(record("1", image=picture()), record("2"), record("3", "fine")))
     assert item_errors(written) == {0: "INVALID_INPUT", 1: "INVALID_INPUT"}

@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from collecting import config, vector_field
 from frostline.server.collections import validation
@@ -212,3 +214,39 @@ def test_counts_the_fields_of_a_payload():
     validation.check_payload(json.dumps(nested(10_000)).encode())
     with pytest.raises(InvalidInput, match="more than 10000 fields"):
         validation.check_payload(json.dumps(nested(10_001)).encode())
+
+
+WHATEVER = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+MARKS = "{}[],:\" 1\n\t\0\ufeff\\ä'"
+WORDS = '// "a" "a": "b":1 "\\u0061": -0 01 1. 1e999 NaN Infinity -Infinity null true nul'
+PIECES = st.sampled_from([*MARKS, *WORDS.split()])
+
+
+@given(
+    st.dictionaries(st.text(max_size=3), WHATEVER, max_size=3).map(lambda value: json.dumps(value).encode())
+    | st.lists(PIECES, max_size=12).map(lambda pieces: f"{{{''.join(pieces)}}}".encode())
+    | st.lists(PIECES, max_size=12).map(lambda pieces: "".join(pieces).encode())
+    | st.binary(max_size=12).map(lambda raw: b'{"a":"' + raw + b'"}')
+)
+@example(b'{"a":1,"a":2}')
+@example(b'{"a":"x","a":1,"b":"y"}')
+@example(b'{"a":"","":1}')
+@example(b'{"a":1e999}')
+@example(b'{"a":1}{')
+@example(b'{"a":{"b":1,"b":2}}')
+@example(b'{"a":[{"b":1,"b":2}]}')
+@example(b'{"\\u0061":1,"a":2}')
+def test_what_is_told_quickly_of_a_payload_is_what_the_decoder_says(payload):
+    if validation._is_plain(payload):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(validation, "_is_plain", lambda _: False)
+            validation.check_payload(payload)
+
+
+@pytest.mark.parametrize("payload", [b'{"n":1,"title":"row 1"}', b"{}", b'{ "a" : null, "b" : 0.5, "c" : true }'])
+def test_most_payloads_are_told_quickly(payload):
+    assert validation._is_plain(payload)

@@ -56,10 +56,14 @@ def many(
     space = collection.config.vectors[slot].space
     vectors = convert.matrix(message, rows, space, where(collection, slot))
     errors: dict[int, FrostlineError] = {}
-    single = len(vectors) == 1  # the most frequent kind of search
-    squares = [float(np.vdot(vectors, vectors))] if single else np.einsum("ij,ij->i", vectors, vectors).tolist()
-    for index, square in enumerate(squares):
-        fine = _SMALLEST < square < _LARGEST  # nan is not
-        if not fine and (error := collection.check_vector(slot, vectors[index])):
+    if len(vectors) == 1:  # the most frequent kind of search
+        fine = np.array([_SMALLEST < float(np.vdot(vectors, vectors)) < _LARGEST])  # nan is not
+    else:
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+        fine = (squares > _SMALLEST) & (squares < _LARGEST)
+    if fine.all():
+        return space.fit(vectors) if space.normalize else vectors, errors
+    for index in np.flatnonzero(~fine).tolist():
+        if error := collection.check_vector(slot, vectors[index]):
             errors[index] = error
     return space.fit(vectors) if space.normalize else vectors, errors

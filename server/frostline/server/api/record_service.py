@@ -17,7 +17,7 @@ from frostline.server.api.patches import patch
 from frostline.server.api.record_message import record_messages
 from frostline.server.api.sequences import at_sequence
 from frostline.server.api.status import item_error
-from frostline.server.api.streams import Turn, pipelined
+from frostline.server.api.streams import WRITE_WINDOW, Turn, pipelined
 from frostline.server.api.upserts import RecordWriter
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
@@ -58,7 +58,7 @@ class RecordService(RecordServiceServicer):
         async def answer(request: pb.UpsertRecordsRequest, turn: Turn) -> pb.UpsertRecordsResponse:
             return await self._writer.upsert(self._collection(request.collection), request, waiting, turn)
 
-        async for response in pipelined(request_iterator, answer, self._closing):
+        async for response in pipelined(request_iterator, answer, self._closing, WRITE_WINDOW):
             yield response
 
     async def PatchPayloads(self, request: pb.PatchPayloadsRequest, context: Context) -> pb.PatchPayloadsResponse:

@@ -9,6 +9,8 @@ from frostline.server.errors import ShuttingDown
 
 WINDOW = 4
 """Requests of one stream in work at once; the sender is held back beyond that."""
+WRITE_WINDOW = 16
+"""The same for writes: so many are committed together, with one sync of the disk."""
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -34,7 +36,10 @@ class Turn:
 
 
 async def pipelined(
-    requests: AsyncIterator[Q], answer: Callable[[Q, Turn], Awaitable[A]], closing: asyncio.Event
+    requests: AsyncIterator[Q],
+    answer: Callable[[Q, Turn], Awaitable[A]],
+    closing: asyncio.Event,
+    window: int = WINDOW,
 ) -> AsyncGenerator[A]:
     """Answers the requests of a stream.
 
@@ -42,6 +47,7 @@ async def pipelined(
         requests: what the client sends.
         answer: works on one request; takes its turn around what must happen in order.
         closing: set when the server stops: what was read is answered, nothing more is read.
+        window: how many requests are in work at once.
 
     Yields:
         The answers in the order of the requests.
@@ -51,7 +57,7 @@ async def pipelined(
     """
     tasks: asyncio.Queue[asyncio.Task[A] | None] = asyncio.Queue()
     started: set[asyncio.Task[A]] = set()
-    room = asyncio.Semaphore(WINDOW - 1)  # beside the one that is awaited
+    room = asyncio.Semaphore(window - 1)  # beside the one that is awaited
     reader = asyncio.create_task(_read(requests, answer, closing, tasks, started, room))
     try:
         while task := await tasks.get():

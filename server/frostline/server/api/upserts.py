@@ -11,16 +11,17 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.api import convert, given_vectors
+from frostline.server.api import convert, given_vectors, ready_vectors
 from frostline.server.api.content_vectors import ContentVectors, Vectors, Wanted, refusal
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.off_loop import off_loop
+from frostline.server.api.ready_vectors import Columns
 from frostline.server.api.record_message import check_record, condition, content_for, contents, own_vectors
 from frostline.server.api.status import item_error
 from frostline.server.api.streams import Turn
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.rows.checksums import content_hash
-from frostline.server.collections.rows.operations import Write, Written
+from frostline.server.collections.rows.operations import UpsertVectors, Write, Written
 from frostline.server.collections.rows.records import Record, Stored
 from frostline.server.encoders.bundle import Manifest
 from frostline.server.errors import Conflict, FrostlineError, InvalidInput
@@ -38,6 +39,7 @@ class _Batch:
         wanted: position and vector name of each vector that is to be made, and how.
         reused: the sequences of stored records whose vectors are kept.
         unchanged: records that are passed over.
+        columns: all that is to be written, where the records bring nothing but ids, payloads and rows of `vectors`.
         errors: why a record is refused.
     """
 
@@ -47,6 +49,7 @@ class _Batch:
     wanted: list[tuple[int, str, Wanted]] = field(default_factory=list[tuple[int, str, Wanted]])
     reused: dict[int, int] = field(default_factory=dict[int, int])
     unchanged: int = 0
+    columns: Columns | None = None
     errors: dict[int, FrostlineError] = field(default_factory=dict[int, FrostlineError])
 
 
@@ -101,7 +104,13 @@ class RecordWriter:
         )
 
     def _read(self, collection: Collection, request: pb.UpsertRecordsRequest) -> _Batch:
-        batch = _Batch()
+        batch = _Batch(columns=ready_vectors.columns(request))
+        if batch.columns:
+            batch.errors = ready_vectors.check(batch.columns)
+            rows, name = _matrix(collection, request, batch)
+            assert rows is not None
+            batch.columns.take(collection.config.slot(name), rows, batch.errors)
+            return batch
         for index, message in enumerate(request.records):
             try:
                 check_record(message)
@@ -202,7 +211,11 @@ def _take(batch: _Batch, vectors: Vectors) -> None:
 
 
 async def _write(collection: Collection, request: pb.UpsertRecordsRequest, batch: _Batch, turn: Turn | None) -> Written:
-    positions = sorted(batch.reused.keys() | (batch.vectors.keys() - batch.errors.keys()))
+    positions = (
+        batch.columns.positions
+        if batch.columns
+        else sorted(batch.reused.keys() | (batch.vectors.keys() - batch.errors.keys()))
+    )
     if not positions:
         if turn:
             turn.over()
@@ -232,11 +245,14 @@ def _told(error: FrostlineError, index: int, request: pb.UpsertRecordsRequest, b
 def _submit(
     collection: Collection, request: pb.UpsertRecordsRequest, batch: _Batch, positions: list[int]
 ) -> "Future[Written]":
+    digest = b""
+    if request.request_id:
+        # Of the request as it was sent: vectors computed from it differ in their last bits.
+        digest = hashlib.sha512(request.SerializeToString(deterministic=True)).digest()[:16]
+    if ready := batch.columns:
+        operation = UpsertVectors(ready.slot, ready.ids, ready.payloads, ready.vectors, request.request_id, digest)
+        return collection.upsert_vectors(operation)
     writes = [_as_write(request.records[index], index, batch) for index in positions]
-    if not request.request_id:
-        return collection.upsert(writes)
-    # Of the request as it was sent: vectors computed from it differ in their last bits.
-    digest = hashlib.blake2b(request.SerializeToString(deterministic=True), digest_size=16).digest()
     return collection.upsert(writes, request.request_id, digest)
 
 

@@ -24,6 +24,7 @@ from frostline.server.collections.rows.operations import (
     Patch,
     PayloadPatch,
     Upsert,
+    UpsertVectors,
     Write,
     Written,
 )
@@ -150,6 +151,11 @@ class Collection:
         """
         validation.check_request_id(request_id)
         return self._writer.submit(Upsert(tuple(writes), request_id, digest))
+
+    def upsert_vectors(self, columns: UpsertVectors) -> "Future[Written]":
+        """Inserts records that have an id, a payload and one vector each; see `upsert`."""
+        validation.check_request_id(columns.request_id)
+        return self._writer.submit(columns)
 
     def patch(self, patches: Sequence[PayloadPatch], request_id: str = "") -> "Future[Written]":
         """Changes payloads, one after the other; see `upsert`. Records that do not exist are errors of their items."""

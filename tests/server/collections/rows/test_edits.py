@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from collecting import record, vector_field
-from following import Kept
+from following import Kept, added_rows
 from frostline.server.collections.rows.commit import Commit
 from frostline.server.collections.rows.operations import (
     Patch,
     PayloadPatch,
     Upsert,
+    UpsertVectors,
     Write,
 )
 from frostline.server.collections.rows.records import Record
@@ -48,7 +49,7 @@ def test_conditional_writes_that_do_not_hold_fail_alone_and_say_why(kept):
     assert "'a' exists, written by commit 1" in str(written.errors[0])
     assert "'a' was written by commit 1, commit 2 was expected; read it again" in str(written.errors[3])
     assert "'d' does not exist, commit 7 was expected" in str(written.errors[4])
-    assert [each.record_id for each in last(kept).added] == ["b", "c"]
+    assert [each.record_id for each in added_rows(last(kept))] == ["b", "c"]
     assert (kept.get("a").payload, kept.get("d")) == (b"{}", None)
 
 
@@ -70,7 +71,7 @@ def test_records_may_lack_vectors(two):
     two.upsert(
         record("a", {"picture": (1, 2)}), record("b", {"title": (1, 2, 3, 4), "picture": (3, 4)}), record("c", {})
     )
-    assert [sorted(each.vectors) for each in last(two).added] == [[1], [0, 1], []]
+    assert [sorted(each.vectors) for each in added_rows(last(two))] == [[1], [0, 1], []]
     assert {name: each.tolist() for name, each in two.get("a").vectors.items()} == {"picture": [1, 2]}
     assert sorted(two.get("b").vectors) == ["picture", "title"]
 
@@ -86,7 +87,7 @@ def test_vectors_are_taken_over_bit_by_bit(two):
     two.upsert(record("a", vectors, text="old"))
     written = two.upsert(Write(record("a", None, text="new", n=1), expected_sequence=1, keeps_vectors=True))
     assert (written.count, written.errors) == (1, {})
-    (added,) = last(two).added
+    (added,) = added_rows(last(two))
     for stored in (two.get("a").vectors, {"title": added.vectors[0], "picture": added.vectors[1]}):
         assert {name: each.tobytes() for name, each in stored.items()} == {
             name: np.array(each, np.float32).tobytes() for name, each in vectors.items()
@@ -116,8 +117,8 @@ def test_patches_merge_into_payloads_and_keep_the_rest(two):
     assert (a.payload, a.text, a.sequence) == (b'{"deep":{"y":2,"z":[3]}}', "red fox", 2)
     assert (b.payload, b.image) == (b'{"n":5}', b"png")
     assert (a.vectors["picture"].tolist(), words(two, "fox")) == ([1, 2], [3])
-    assert [(each.internal_id, each.payload) for each in last(two).added] == [(3, a.payload), (4, b.payload)]
-    assert last(two).added[0].vectors[1].tolist() == [1, 2]
+    assert [(each.internal_id, each.payload) for each in added_rows(last(two))] == [(3, a.payload), (4, b.payload)]
+    assert added_rows(last(two))[0].vectors[1].tolist() == [1, 2]
     assert (last(two).removed, two.rows().tombstones().tolist()) == ([1, 2], [1, 2])
     stored = two.rows().stored(["a", "b"])
     assert all(len(each.content_hash) == 16 for each in stored.values())
@@ -131,7 +132,7 @@ def test_patches_of_one_record_come_one_after_the_other(kept):
     assert isinstance(patched.errors[1], Conflict)
     assert kept.get("a").payload == b'{"n":2,"m":4,"k":5}'
     assert kept.rows().tombstones().tolist() == [1, 2, 3]
-    assert set(last(kept).removed) | {4} == {1} | {each.internal_id for each in last(kept).added}
+    assert set(last(kept).removed) | {4} == {1} | {each.internal_id for each in added_rows(last(kept))}
 
 
 def test_a_patch_that_changes_nothing_counts(kept):
@@ -157,9 +158,58 @@ def test_what_a_patch_makes_must_be_a_payload_still(kept, changes, says):
 
 def test_an_empty_payload_stands_for_an_empty_object(kept):
     kept.upsert(Record("a", payload=b""))
-    assert (kept.get("a").payload, last(kept).added[0].payload) == (b"{}", b"{}")
+    assert (kept.get("a").payload, added_rows(last(kept))[0].payload) == (b"{}", b"{}")
 
 
 def test_upsert_of_nothing_takes_a_sequence(kept):
     (written,) = kept.write(Upsert([]))
     assert (written.count, written.sequence) == (0, 1)
+
+
+EVERYTHING = "SELECT internal_id, id, sequence, crc, content_crc, content_hash, payload, text, image FROM records"
+VECTORS = "SELECT key, crc, vector FROM vectors ORDER BY key"
+
+
+def columns(kept, slot, *rows, **request):
+    """Writes (id, payload, vector) column by column."""
+    ids, payloads, vectors = zip(*rows, strict=True)
+    (written,) = kept.write(UpsertVectors(slot, ids, payloads, np.array(vectors, np.float32), **request))
+    return written
+
+
+def test_columns_are_written_as_their_records_are(tmp_path):
+    rows = [(f"r{n % 130}", b'{"n": %d}' % n if n % 3 else b"", [n, 1]) for n in range(200)]
+    names = (vector_field("title"), vector_field("picture", 2))
+    one, other = (
+        Kept(folder, vectors=names) for folder in (tmp_path / "one", tmp_path / "other") if not folder.mkdir()
+    )
+    for start, end in ((0, 70), (60, 200)):  # some again, some twice in a request
+        part = rows[start:end]
+        written = columns(one, 1, *part)
+        by_record = other.upsert(
+            *(Record(id, {"picture": np.array(vector, np.float32)}, payload) for id, payload, vector in part)
+        )
+        assert (written.count, written.sequence) == (by_record.count, by_record.sequence)
+        for query in (EVERYTHING, VECTORS, "SELECT * FROM deleted", "SELECT sequence, internal_id FROM meta"):
+            assert one.sql(query) == other.sql(query)
+        assert last(one).removed == last(other).removed
+        added, expected = added_rows(last(one)), added_rows(last(other))
+        assert [each[:2] for each in added] == [each[:2] for each in expected]
+        assert [each.vectors[1].tolist() for each in added] == [each.vectors[1].tolist() for each in expected]
+    assert one.get("r5").vectors["picture"].tolist() == [135, 1]
+    one.close()
+    other.close()
+
+
+def test_columns_that_come_again_are_answered_and_not_written(two):
+    rows = [("a", b"{}", [1, 2]), ("b", b"{}", [3, 4])]
+    first = columns(two, 1, *rows, request_id="r")
+    assert columns(two, 1, *rows, request_id="r") == first
+    for changed in (
+        [*rows[:1], ("b", b"{}", [3, 5])],
+        [*rows[:1], ("b", b'{"n":1}', [3, 4])],
+        [("c", b"{}", [1, 2]), rows[1]],
+    ):
+        with pytest.raises(InvalidInput, match="used for another request"):
+            raise columns(two, 1, *changed, request_id="r")
+    assert two.sql("SELECT count(*) FROM records") == [(2,)]

@@ -4,7 +4,7 @@ import sqlite3
 import pytest
 
 from collecting import config, record
-from following import Kept, upsert
+from following import Kept, added_rows, upsert
 from frostline.server.collections.config import Durability
 from frostline.server.collections.rows import database, ledger
 from frostline.server.collections.rows.commit import Commit
@@ -44,12 +44,12 @@ def test_each_operation_of_a_group_has_a_sequence_and_the_commit_holds_them_all(
     assert [(each.count, each.sequence) for each in outcomes] == [(2, 1), (1, 2), (1, 3)]
     commit = last(kept)
     assert (commit.sequence, commit.removed) == (3, [1])
-    assert [(each.internal_id, each.record_id, each.payload) for each in commit.added] == [
+    assert [(each.internal_id, each.record_id, each.payload) for each in added_rows(commit)] == [
         (1, "a", b"{}"),
         (2, "b", b'{"n": 1}'),
         (3, "c", b"{}"),
     ]
-    assert commit.added[1].vectors[0].tolist() == [0, 1, 0, 0]
+    assert added_rows(commit)[1].vectors[0].tolist() == [0, 1, 0, 0]
     assert kept.rows().tombstones().tolist() == [1]
     assert (kept.ledger.sequence, kept.rows().sequence()) == (3, 3)
 
@@ -70,7 +70,7 @@ def test_an_operation_that_fails_leaves_nothing_in_the_commit_or_the_file(kept):
     )
     assert isinstance(bad, InvalidInput)
     assert (good.sequence, other.sequence) == (2, 3)
-    assert [each.record_id for each in last(kept).added] == ["b"]
+    assert [each.record_id for each in added_rows(last(kept))] == ["b"]
     assert last(kept).removed == [2]
 
 
@@ -89,7 +89,7 @@ def test_an_operation_that_fails_half_way_is_undone_alone(kept, monkeypatch):
     )
     assert isinstance(bad, RuntimeError)
     assert (good.sequence, other.sequence) == (2, 3)
-    assert [(each.internal_id, each.record_id) for each in last(kept).added] == [(2, "b"), (3, "c")]
+    assert [(each.internal_id, each.record_id) for each in added_rows(last(kept))] == [(2, "b"), (3, "c")]
     assert last(kept).removed == []
     assert kept.get("a").text == "first"
     assert (words(kept, "first"), words(kept, "third"), kept.rows().tombstones().tolist()) == ([1], [], [])
@@ -102,7 +102,7 @@ def test_nothing_is_there_when_the_follower_cannot_follow(kept):
         kept.ledger.apply([upsert(record("a"))])
     assert kept.follower.events == []
     assert kept.upsert(record("b")).sequence == 1
-    assert (kept.get("a"), last(kept).added[0].internal_id) == (None, 2)  # the follower may have kept row 1
+    assert (kept.get("a"), added_rows(last(kept))[0].internal_id) == (None, 2)  # the follower may have kept row 1
 
 
 def test_a_commit_that_fails_is_discarded(kept):
@@ -123,7 +123,7 @@ def test_internal_ids_ascend_and_are_never_used_again(kept, tmp_path):
     kept.close()
     again = Kept(tmp_path)
     again.upsert(record("c"))
-    assert again.follower.commits[0].added[0].internal_id == 3
+    assert added_rows(again.follower.commits[0])[0].internal_id == 3
     assert again.rows().last_internal_id() == 3
     again.close()
 
@@ -142,7 +142,7 @@ def test_replacing_leaves_a_tombstone_and_takes_words_and_vectors_along(kept):
 def test_of_equal_ids_the_later_stays(kept):
     assert kept.upsert(record("a", n=1), record("b"), record("a", n=2)).count == 2
     assert kept.get("a").payload == b'{"n": 2}'
-    assert [each.record_id for each in last(kept).added] == ["a", "b"]
+    assert [each.record_id for each in added_rows(last(kept))] == ["a", "b"]
 
 
 def test_tombstones_are_forgotten_without_a_commit(kept):

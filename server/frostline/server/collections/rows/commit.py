@@ -1,6 +1,6 @@
 """What a transaction did, as whatever is derived from the rows needs to know it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,22 +9,40 @@ from numpy.typing import NDArray
 
 from frostline.server.collections.config import CollectionConfig
 
+SlotVectors = NDArray[np.float32] | Sequence[NDArray[np.float32] | None]
+
 
 @dataclass(slots=True, eq=False)
 class Added:
-    """A row that was written. Nobody changes one; only, frozen ones take three times as long to make.
+    """Rows that were written together, column by column.
 
     Attributes:
-        internal_id: above all before it.
-        record_id: id of its record.
-        payload: JSON object in UTF-8.
-        vectors: by slot, float32 of shape (d,), as they were sent.
+        internal_ids: ascending, above all before them.
+        record_ids: ids of their records.
+        payloads: JSON objects in UTF-8; empty stands for `{}`.
+        vectors: by slot, as they were sent: for each row float32 of shape (d,), None where it has none; one array of
+            shape (rows, d) where they came as one. Slots in which no row has one may be missing.
     """
 
-    internal_id: int
-    record_id: str
-    payload: bytes
-    vectors: Mapping[int, NDArray[np.float32]]
+    internal_ids: Sequence[int]
+    record_ids: Sequence[str]
+    payloads: Sequence[bytes]
+    vectors: Mapping[int, SlotVectors]
+
+    @classmethod
+    def of(
+        cls,
+        internal_ids: Sequence[int],
+        record_ids: Sequence[str],
+        payloads: Sequence[bytes],
+        vectors: Sequence[Mapping[int, NDArray[np.float32]]],
+    ) -> "Added":
+        """Rows whose vectors come row by row."""
+        slots = {slot for each in vectors for slot in each}
+        return cls(internal_ids, record_ids, payloads, {slot: [each.get(slot) for each in vectors] for slot in slots})
+
+    def __len__(self) -> int:
+        return len(self.record_ids)
 
 
 @dataclass(slots=True)
@@ -34,7 +52,7 @@ class Commit:
     Attributes:
         sequence: the last number it takes.
         config: the configuration after it.
-        added: rows by ascending internal id; some may be removed again in the same transaction.
+        added: rows by ascending internal id, none of them empty; some may be removed again in the same transaction.
         removed: internal ids of rows that are gone.
     """
 

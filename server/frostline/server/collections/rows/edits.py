@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows.commit import Added
 from frostline.server.collections.rows.merge_patch import patched_payload
-from frostline.server.collections.rows.operations import PayloadPatch, Write
+from frostline.server.collections.rows.operations import PayloadPatch, UpsertVectors, Write
 from frostline.server.collections.rows.records import Record, Rows
 from frostline.server.collections.rows.row_changes import NewRow, RowChanges
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, NotFound
@@ -23,7 +23,7 @@ class Effect:
     """What one operation did; nothing of it counts before the operation is through.
 
     Attributes:
-        added: rows by ascending internal id.
+        added: rows by ascending internal id; none of them empty.
         removed: internal ids of rows that are gone.
         errors: the items that were refused, by position.
     """
@@ -35,7 +35,7 @@ class Effect:
     @property
     def count(self) -> int:
         """Records written, changed or deleted."""
-        return len(self.added) or len(self.removed)
+        return sum(map(len, self.added)) or len(self.removed)
 
 
 class Edit:
@@ -76,6 +76,18 @@ class Edit:
         self._replace(accepted, heads)
         return self._effect
 
+    def upsert_vectors(self, columns: UpsertVectors) -> Effect:
+        """Writes records; of equal ids the last stays."""
+        ids, payloads, vectors = columns.ids, columns.payloads, columns.vectors
+        if len(last := {record_id: position for position, record_id in enumerate(ids)}) < len(ids):
+            kept = list(last.values())
+            ids, payloads, vectors = list(last), [payloads[position] for position in kept], vectors[kept]
+        internal_ids = range(self._next, self._next + len(ids))
+        self._remove([internal_id for internal_id, _ in self._changes.heads(ids).values()])
+        self._changes.insert_vectors(internal_ids, self._sequence, columns.slot, ids, payloads, vectors)
+        self._effect.added.append(Added(internal_ids, ids, payloads, {columns.slot: vectors}))
+        return self._effect
+
     def patch(self, patches: Sequence[PayloadPatch]) -> Effect:
         """Changes payloads, one after the other."""
         for position, patch in enumerate(patches):
@@ -101,14 +113,17 @@ class Edit:
     def _replace(self, accepted: dict[str, tuple[Write, Vectors]], heads: dict[str, tuple[int, int]]) -> None:
         kept: list[tuple[int, NewRow]] = []
         rows: list[NewRow] = []
+        written: list[tuple[int, str, bytes, Vectors]] = []
         for write, vectors in accepted.values():
             row = NewRow.of(self._next, write.record, vectors, keeps_content=self._config.keep_content)
             self._next += 1
-            self._effect.added.append(Added(row.internal_id, row.record.id, row.record.payload or b"{}", vectors))
+            written.append((row.internal_id, row.record.id, row.record.payload or b"{}", vectors))
             if write.keeps_vectors:
                 kept.append((heads[row.record.id][0], row))
                 row = row._replace(vectors={})
             rows.append(row)
+        if written:
+            self._effect.added.append(Added.of(*zip(*written, strict=True)))
         for old_internal_id, row in kept:
             self._changes.move_vectors(old_internal_id, row)
         self._effect.removed = sorted(heads[record_id][0] for record_id in accepted if record_id in heads)
@@ -141,7 +156,7 @@ class Edit:
         row = NewRow(self._next, record, self._by_slot(record), record.content_hash or None)
         self._changes.renew(old_internal_id, row, self._sequence)
         self._next += 1
-        self._effect.added.append(Added(row.internal_id, record.id, record.payload, row.vectors))
+        self._effect.added.append(Added.of([row.internal_id], [record.id], [record.payload], [row.vectors]))
         self._effect.removed.append(old_internal_id)
 
 

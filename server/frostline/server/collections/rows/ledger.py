@@ -23,6 +23,7 @@ from frostline.server.collections.rows.operations import (
     Operation,
     Patch,
     Upsert,
+    UpsertVectors,
     Written,
 )
 from frostline.server.collections.rows.requests import Request, Requests
@@ -92,7 +93,7 @@ class Ledger:
             outcomes = [self._attempt(operation, commit) for operation in operations]
             if commit.sequence > self._sequence:
                 if commit.added:  # not given again even if this fails: the follower may not forget what it saw
-                    self._last_internal_id = commit.added[-1].internal_id
+                    self._last_internal_id = commit.added[-1].internal_ids[-1]
                 meta = commit.sequence, self._last_internal_id
                 self._connection.execute("UPDATE meta SET sequence = ?, internal_id = ?", meta)
                 self._follower.prepare(commit)
@@ -168,7 +169,7 @@ class Ledger:
 
     def _edit(self, operation: Request, commit: Commit) -> Written:
         sequence = commit.sequence + 1
-        last = commit.added[-1].internal_id if commit.added else self._last_internal_id
+        last = commit.added[-1].internal_ids[-1] if commit.added else self._last_internal_id
         edit = Edit(self._connection, commit.config, sequence, last)
         effect = _effect(edit, operation)
         written = Written(effect.count, sequence, effect.errors)
@@ -233,6 +234,8 @@ def _effect(edit: Edit, operation: Request) -> Effect:
     match operation:
         case Upsert():
             return edit.upsert(operation.writes)
+        case UpsertVectors():
+            return edit.upsert_vectors(operation)
         case Patch():
             return edit.patch(operation.patches)
         case Delete():

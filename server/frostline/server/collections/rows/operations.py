@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from frostline.server.collections.rows.records import Record
 from frostline.server.errors import FrostlineError
 
@@ -45,6 +48,27 @@ class Upsert:
     """Writes records, replacing those with the same id; of equal ids the later stays."""
 
     writes: Sequence[Write]
+    request_id: str = ""
+    request_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpsertVectors:
+    """Writes records that have an id, a payload and one vector each, column by column; otherwise as `Upsert`.
+
+    Attributes:
+        slot: of the vector name.
+        ids: of the n records, checked.
+        payloads: checked; empty stands for `{}`.
+        vectors: float32 of shape (n, d), checked.
+        request_id: as ever.
+        request_digest: as ever.
+    """
+
+    slot: int
+    ids: Sequence[str]
+    payloads: Sequence[bytes]
+    vectors: NDArray[np.float32]
     request_id: str = ""
     request_digest: bytes = b""
 
@@ -113,4 +137,4 @@ class Forget:
     internal_ids: Sequence[int]
 
 
-Operation = Upsert | Patch | Delete | DeleteRows | Configure | Forget
+Operation = Upsert | UpsertVectors | Patch | Delete | DeleteRows | Configure | Forget

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from frostline.server.collections.rows.operations import Delete, DeleteRows, Patch, Upsert, Written
+from frostline.server.collections.rows.operations import Delete, DeleteRows, Patch, Upsert, UpsertVectors, Written
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
 
 KEPT_REQUESTS = 100_000
 """A repeated request is recognised if no more writes than this came in between."""
 
-Request = Upsert | Patch | Delete | DeleteRows
+Request = Upsert | UpsertVectors | Patch | Delete | DeleteRows
 """Operations that may carry a request id."""
 
 _ITEM_ERRORS: Mapping[str, type[FrostlineError]] = {
@@ -64,7 +64,7 @@ class Requests:
 
 def digest(request: Request) -> bytes:
     """Tells requests apart: the digest a request came with, else 16 bytes over all it asks for."""
-    if isinstance(request, (Upsert, DeleteRows)) and request.request_digest:
+    if isinstance(request, (Upsert, UpsertVectors, DeleteRows)) and request.request_digest:
         return request.request_digest
     hashed = hashlib.blake2b(type(request).__name__.encode(), digest_size=16)
     for part in _parts(request):
@@ -77,6 +77,9 @@ def _parts(request: Request) -> Iterator[bytes]:
     match request:
         case Upsert():
             yield from _parts_of_writes(request)
+        case UpsertVectors():
+            yield from (b"%d" % request.slot, *(record_id.encode() for record_id in request.ids))
+            yield from (*request.payloads, request.vectors.tobytes())
         case Patch():
             for patch in request.patches:
                 yield json.dumps([patch.id, patch.patch, patch.expected_sequence]).encode()

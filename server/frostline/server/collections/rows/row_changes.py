@@ -19,6 +19,7 @@ _ROWS_AT_ONCE = 64
 """Rows of one INSERT: an eighth faster than one by one."""
 _FLOAT32 = np.dtype("<f4")
 _RECORD_COLUMNS = "internal_id, id, sequence, crc, content_crc, content_hash, payload, text, image"
+_PLAIN_COLUMNS = "internal_id, id, sequence, crc, content_crc, payload"
 _VECTOR_COLUMNS = "key, crc, vector"
 _IDS = "(SELECT value FROM json_each(?))"
 
@@ -91,6 +92,28 @@ class RowChanges:
         texts = [(row.internal_id, row.record.text) for row in rows if row.record.text is not None]
         if texts:
             self._connection.executemany("INSERT INTO keywords (rowid, text) VALUES (?, ?)", texts)
+
+    def insert_vectors(
+        self,
+        internal_ids: Sequence[int],
+        sequence: int,
+        slot: int,
+        ids: Sequence[str],
+        payloads: Sequence[bytes],
+        vectors: NDArray[np.float32],
+    ) -> None:
+        """Adds records without content, each with one vector; see `operations.UpsertVectors`."""
+        data, size = np.asarray(vectors, _FLOAT32).tobytes(), 4 * vectors.shape[1]
+        record_values: list[object] = []
+        vector_values: list[object] = []
+        for place, (internal_id, record_id, payload) in enumerate(zip(internal_ids, ids, payloads, strict=True)):
+            label, payload = record_id.encode(), payload or b"{}"
+            crc = record_crc(internal_id, sequence, label, None, payload)
+            record_values += internal_id, record_id, sequence, crc, 0, payload.decode()
+            key, vector = internal_id * MAX_VECTORS + slot, data[place * size : (place + 1) * size]
+            vector_values += key, vector_crc(key, label, vector), vector
+        self._insert("records", _PLAIN_COLUMNS, record_values)
+        self._insert("vectors", _VECTOR_COLUMNS, vector_values)
 
     def remove(self, internal_ids: Collection[int]) -> None:
         """Deletes rows and leaves tombstones."""

@@ -286,5 +286,6 @@ def _read(rows: Rows, config: CollectionConfig, first: int, last: int) -> Part |
 def _in_memory(rows: Rows, config: CollectionConfig, first: int, last: int) -> Part:
     tail = Tail(config, first, last)
     for chunk in rows.rows_between(first, last, LOADED_ROWS):
-        tail.append([Added(row.internal_id, row.id, row.payload, row.vectors) for row in chunk])
+        ids, labels, payloads = zip(*((row.internal_id, row.id, row.payload) for row in chunk), strict=True)
+        tail.append(Added.of(ids, labels, payloads, [row.vectors for row in chunk]))
     return _whole(tail)

@@ -1,12 +1,12 @@
 """The vectors of one name in memory, of rows of which some may lack it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import Metric
+from frostline.server.collections.rows.commit import SlotVectors
 from frostline.server.collections.vectors.plan import Found
 from frostline.server.collections.vectors.selection import Selection
 from frostline.server.collections.vectors.tail import Tail as TailVectors
@@ -62,17 +62,17 @@ class RowVectors:
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
-        return self.tail.memory.nbytes + (0 if self.map.rows is None else self.map.rows.nbytes)
+        return self.tail.vectors.nbytes + (0 if self.map.rows is None else self.map.rows.nbytes)
 
-    def added(self, vectors: Sequence[NDArray[np.float32] | None], before: int) -> "RowVectors":
+    def added(self, vectors: SlotVectors, before: int) -> "RowVectors":
         """The vectors after rows were added.
 
         Args:
-            vectors: of each new row; None where it has none.
+            vectors: of the new rows.
             before: how many rows there were.
         """
-        present = [vector for vector in vectors if vector is not None]
-        tail = self.tail.added(np.stack(present)) if present else self.tail
+        present = vectors if isinstance(vectors, np.ndarray) else [each for each in vectors if each is not None]
+        tail = self.tail.added(np.asarray(present)) if len(present) else self.tail
         if self.map.rows is None and len(present) == len(vectors):
             return RowVectors(RowMap(None, tail.count), tail)
         rows = np.arange(before) if self.map.rows is None else self.map.rows

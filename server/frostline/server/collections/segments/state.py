@@ -161,4 +161,6 @@ def _tail(state: State) -> Tail:
 def _grown(part: Part, commit: Commit) -> Part:
     """The tail with new rows."""
     assert isinstance(part.source, Tail)
-    return part.grown(part.source.append(commit.added))
+    for added in commit.added:
+        part.source.append(added)
+    return part.grown(len(part.source.internal_ids))

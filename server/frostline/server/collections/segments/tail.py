@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +73,11 @@ class Tail:
         self._fields.cut(total)
         self._vectors = [vectors.cut(total) for vectors in self._vectors]
 
-    def append(self, added: Sequence[Added]) -> int:
+    def append(self, added: Added) -> int:
         """Adds rows.
 
         Args:
-            added: by ascending internal id, above those that are there.
+            added: above those that are there.
 
         Returns:
             How many rows there are now.
@@ -88,12 +87,12 @@ class Tail:
             grown = np.empty(max(end, 2 * len(self._ids)), np.int64)
             grown[: self._count] = self._ids[: self._count]
             self._ids = grown
-        self._ids[self._count : end] = [row.internal_id for row in added]
-        self._record_ids += [row.record_id for row in added]
+        self._ids[self._count : end] = added.internal_ids
+        self._record_ids += added.record_ids
         # Without declared fields, what payloads hold does not matter: they need not be read.
-        self._fields.append([json.loads(row.payload or b"{}") if self.fields else {} for row in added])
+        self._fields.append([json.loads(payload or b"{}") if self.fields else {} for payload in added.payloads])
         for slot, vectors in enumerate(self._vectors):
-            self._vectors[slot] = vectors.added([row.vectors.get(slot) for row in added], self._count)
+            self._vectors[slot] = vectors.added(added.vectors.get(slot, [None] * len(added)), self._count)
         self._count = end
         return end
 

@@ -1,6 +1,6 @@
 """The newest rows of one vector, in memory, compared exactly."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,11 @@ class Tail:
         end = self.count + len(vectors)
         memory = self.memory
         if end > len(memory):
-            # Untouched pages take no memory, so doubling costs a copy now and then and no more.
-            memory = np.empty((max(end, 2 * len(memory), _FIRST_ROWS), memory.shape[1]), np.float32)
+            # Untouched pages take no memory, so growing fourfold costs a copy now and then and no more.
+            memory = np.empty((max(end, 4 * len(memory), _FIRST_ROWS), memory.shape[1]), np.float32)
             memory[: self.count] = self.vectors
         memory[self.count : end] = exact.normalized(vectors, self.metric)
-        return replace(self, count=end, memory=memory)
+        return Tail(self.metric, end, memory)
 
     def search(self, queries: NDArray[np.float32], k: int, selection: Selection | None = None) -> Found:
         """Finds the nearest rows; see `exact.nearest`. Queries must be normalised where the metric is cosine."""
