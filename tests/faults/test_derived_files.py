@@ -219,6 +219,15 @@ def test_every_file_that_is_cut_lost_or_longer_is_found(original, tmp_path, capl
     survives(original, tmp_path / "lost", lambda folder: (folder / name).unlink(), caplog, rebuild=False)
 
 
+def test_integers_that_one_bit_made_times_are_found(original, tmp_path, caplog):
+    def damage(folder):
+        whole = (folder / "internal_ids.npy").read_bytes()
+        assert b"'<i8'" in whole
+        (folder / "internal_ids.npy").write_bytes(whole.replace(b"'<i8'", b"'<m8'"))
+
+    survives(original, tmp_path / "copy", damage, caplog, rebuild=False)
+
+
 def test_damage_to_an_index_of_any_kind_is_found(of_kind, tmp_path, caplog):
     (segment,) = of_kind.glob("*/segments/*")
     for round_, place in enumerate(places(segment / "0.faiss", 2)):
