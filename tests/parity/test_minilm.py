@@ -64,6 +64,7 @@ def test_a_text_alone_gives_what_it_gives_in_a_batch(minilm, reference, full):
     assert difference <= 1e-5
 
 
+@pytest.mark.full
 def test_a_transposed_query_weight_fails(checkpoint, reference, tmp_path):
     folder = changed(checkpoint, tmp_path / "checkpoint")
     weights = load_file(folder / "model.safetensors")
