@@ -2,7 +2,7 @@
 
 FROSTLINE_FIXTURES          the folder of real models and data sets; ../shared/fixtures when unset
 FROSTLINE_REQUIRE_FIXTURES  1: a test that needs fixtures fails where there are none, instead of being skipped
-FROSTLINE_FULL              1, or --full: tests marked `full` run too
+FROSTLINE_FULL              1, or --full: tests marked `full` run too, and the others with all their rounds
 FROSTLINE_CI                1: a skip that .ci/allowed-skips.txt does not list fails the run
 """
 
@@ -45,8 +45,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(SkipGate(_allowed_skips()))
 
 
+def _full(config: pytest.Config) -> bool:
+    return config.getoption("--full") or _on("FROSTLINE_FULL")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether to go through all rounds; a quick run takes a few of each."""
+    return _full(pytestconfig)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--full") or _on("FROSTLINE_FULL"):
+    if _full(config):
         return
     full = [item for item in items if item.get_closest_marker("full")]
     if full:

@@ -27,6 +27,6 @@ def all_calls(channel):
 @asynccontextmanager
 async def open_server(data_dir, **settings):
     """Yields `calls` (the methods of all services), `channel`, `app` and `data_dir`."""
-    async with App(Settings(**{"port": 0, "data_dir": data_dir, "encoders": (), **settings})) as app:
+    async with App(Settings(**{"port": 0, "data_dir": data_dir, "encoders": (), "threads": 1, **settings})) as app:
         async with grpc.aio.insecure_channel(app.target, options=[("grpc.max_receive_message_length", -1)]) as channel:
             yield SimpleNamespace(app=app, channel=channel, calls=all_calls(channel), data_dir=data_dir)

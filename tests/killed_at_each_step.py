@@ -14,6 +14,8 @@ import sys
 import traceback
 from pathlib import Path
 
+import numpy.ma  # noqa: F401 - numpy imports it when first needed, which would be in every child
+
 from collecting import config
 from frostline.server.collections.catalogue import Catalogue
 from names_until_killed import found, run

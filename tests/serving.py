@@ -56,7 +56,8 @@ def start_server(
     """Starts a server and returns once it answers.
 
     `settings` are the server's own, by name: `admin_token="x"`, `encoders=["a", "b"]`; they travel in the environment,
-    so that a developer's own FROSTLINE_* never leak in. `command` is what Python runs.
+    so that a developer's own FROSTLINE_* never leak in; encoders take one thread unless told otherwise. `command` is
+    what Python runs.
     """
     folder = Path(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,8 @@ def start_server(
     announcement.unlink(missing_ok=True)  # a killed server leaves it behind
     log_path = folder / "server.log"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FROSTLINE_")}
-    environment |= {f"FROSTLINE_{name.upper()}": _as_text(value) for name, value in settings.items()}
+    given = {"threads": 1} | settings  # other tests run beside it
+    environment |= {f"FROSTLINE_{name.upper()}": _as_text(value) for name, value in given.items()}
     environment["PYTHONUNBUFFERED"] = "1"
     with log_path.open("ab") as log:
         process = subprocess.Popen(

@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from frostline.cli.app import app
 from frostline.client import Client
 from serving import start_server
 
@@ -46,9 +48,12 @@ def test_serve_serves_until_interrupted_and_keeps_its_folder_to_itself(tmp_path)
         (["--port", "x"], 2, "--port"),
     ],
 )
-def test_wrong_settings_are_named(arguments, code, told, tmp_path):
-    result = serve(*arguments, cwd=tmp_path)
-    assert result.returncode == code
+def test_wrong_settings_are_named(arguments, code, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("FROSTLINE_")]:
+        monkeypatch.delenv(name)
+    result = CliRunner().invoke(app, ["serve", *arguments])
+    assert result.exit_code == code
     assert told in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -187,8 +187,8 @@ def test_a_stream_the_server_ends_early_is_resumed(fake, client, monkeypatch):
 
 @pytest.mark.parametrize("door", [Client, AsyncClient])
 async def test_the_deadline_of_a_stream_holds_for_each_answer(fake, door):
-    fake.pauses["EmbedStream"].extend([0.26] * 20)  # 5.2 s in all
-    client = door(fake.target, timeout_seconds=5.0)
+    fake.pauses["EmbedStream"].extend([0.14] * 20)  # 2.8 s in all
+    client = door(fake.target, timeout_seconds=2.5)
     assert len(await answered(lambda: client.embed([*"abcdefghijklmnopqrst"], "tiny", batch_size=1))) == 20
 
 

@@ -143,7 +143,13 @@ def test_lists_name_what_is_there(pair):
     assert NAME in [encoder.name for encoder in pair.list_encoders()]
     assert "pair" in [collection.name for collection in pair.list_collections()]
     assert sorted(record.id for record in pair.list_records("pair")) == ["0", "1", "2", "3"]
-    assert all(check.passed for check in pair.verify_encoder(NAME))
+
+
+@pytest.mark.full  # it opens a graph for each layer
+def test_an_encoder_of_full_size_verifies_itself(pair):
+    checks = pair.verify_encoder(NAME)
+    assert checks
+    assert all(check.passed for check in checks)
 
 
 def test_a_server_that_is_gone_is_unavailable(tmp_path):

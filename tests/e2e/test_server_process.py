@@ -1,6 +1,7 @@
 """The server as a process: how it starts, what it says, how it stops."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from frostline.client import Client
+from frostline.server.__main__ import main
 from frostline.server.encoders.registry import Registry
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
@@ -39,10 +41,22 @@ def run_server(*arguments, cwd):
 
 def refused_in_one_line(process, *expected):
     assert process.returncode == 1
-    lines = process.stderr.strip().splitlines()
-    assert len(lines) == 1, process.stderr
+    one_line(process.stderr, *expected)
+
+
+def one_line(text, *expected):
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
     for part in expected:
         assert part in lines[0]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A server that is not stopped, and its folder."""
+    folder = tmp_path_factory.mktemp("running")
+    with running_server(folder, encoders=[]) as server:
+        yield server, folder
 
 
 def health(channel, service=""):
@@ -64,14 +78,13 @@ def test_a_server_announces_itself_is_healthy_and_lists_its_services(tmp_path):
     assert "Traceback" not in server.log()
 
 
-def test_a_second_server_on_the_same_folder_is_refused_by_name_of_the_first(tmp_path):
-    data = tmp_path / "data"
-    with running_server(data, encoders=[]) as server:
-        second = run_server("--port", 0, "--data-dir", data, "--encoders", "", cwd=tmp_path)
-        refused_in_one_line(second, str(server.pid), str(data))
-        assert json.loads((data / "server.json").read_text())["pid"] == server.pid
-        with grpc.insecure_channel(server.target) as channel:
-            assert health(channel) == SERVING
+def test_a_second_server_on_the_same_folder_is_refused_by_name_of_the_first(running, tmp_path):
+    server, data = running
+    second = run_server("--port", 0, "--data-dir", data, "--encoders", "", cwd=tmp_path)
+    refused_in_one_line(second, str(server.pid), str(data))
+    assert json.loads((data / "server.json").read_text())["pid"] == server.pid
+    with grpc.insecure_channel(server.target) as channel:
+        assert health(channel) == SERVING
 
 
 def test_a_port_that_is_taken_is_refused_in_one_line(tmp_path):
@@ -82,17 +95,10 @@ def test_a_port_that_is_taken_is_refused_in_one_line(tmp_path):
     assert not (tmp_path / "data" / "server.json").exists()
 
 
-def test_two_servers_never_share_a_port(tmp_path):
-    with running_server(tmp_path / "one", encoders=[]) as server:
-        port = server.target.rpartition(":")[2]
-        process = run_server("--port", port, "--data-dir", tmp_path / "two", "--encoders", "", cwd=tmp_path)
-        refused_in_one_line(process, port)
-
-
-def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    process = run_server("--port", 0, "--data-dir", tmp_path / "file" / "data", cwd=tmp_path)
-    refused_in_one_line(process, "data_dir", "file/data")
+def test_two_servers_never_share_a_port(running, tmp_path):
+    port = running[0].target.rpartition(":")[2]
+    process = run_server("--port", port, "--data-dir", tmp_path / "two", "--encoders", "", cwd=tmp_path)
+    refused_in_one_line(process, port)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +107,22 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path):
         (["--port", "many"], ["port", "many"]),
         (["--config", "missing.toml"], ["missing.toml"]),
         (["--tls-certificate", "missing.pem", "--tls-key", "missing.key"], ["tls_certificate", "missing.pem"]),
+        (["--data-dir", "file/data"], ["data_dir", "file/data"]),
     ],
 )
-def test_a_wrong_setting_is_refused_in_one_line(tmp_path, arguments, expected):
-    refused_in_one_line(run_server(*arguments, "--data-dir", tmp_path / "data", cwd=tmp_path), *expected)
+def test_a_wrong_setting_is_refused_in_one_line(tmp_path, monkeypatch, capfd, arguments, expected):
+    """In this process: what becomes of the line and the exit code, the refusals above show."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("FROSTLINE_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "file").write_text("not a folder")
+    logger = logging.getLogger("frostline")
+    level = logger.level
+    try:
+        assert main(["--data-dir", str(tmp_path / "data"), "--log-level", "warning", *arguments]) == 1
+    finally:
+        logger.setLevel(level)
+    one_line(capfd.readouterr().err, *expected)
 
 
 def test_an_encoder_that_cannot_be_provided_is_a_warning_and_the_server_starts(tmp_path):
@@ -126,7 +144,7 @@ def test_a_stopping_server_finishes_what_it_accepted(tmp_path):
     with running_server(data, encoders=[], max_waiting_inputs=100_000) as server:
         with grpc.insecure_channel(server.target) as channel:
             embed = EncoderServiceStub(channel).Embed
-            calls = [embed.future(embed_request(*["cat " * 60] * 800)) for _ in range(4)]
+            calls = [embed.future(embed_request(*["cat " * 60] * 400)) for _ in range(4)]
             embed(embed_request("x"))  # so that the calls before it are accepted
             assert not all(call.done() for call in calls)
             server.signal(signal.SIGTERM)
@@ -203,7 +221,7 @@ def test_a_second_signal_stops_at_once(tmp_path):
     server = start_server(data, encoders=[], max_waiting_inputs=100_000, grace_seconds=60)
     with grpc.insecure_channel(server.target) as channel:
         embed = EncoderServiceStub(channel).Embed
-        calls = [embed.future(embed_request(*["cat " * 60] * 10_000)) for _ in range(8)]
+        calls = [embed.future(embed_request(*["cat " * 60] * 5_000)) for _ in range(8)]
         embed(embed_request("x"))
         server.signal(signal.SIGINT)
         give_up = time.monotonic() + 20

@@ -11,7 +11,7 @@ import tiny
 from frostline.client import Client
 from serving import running_server
 
-ROWS = 4_800  # three kills take at most about 50 of its 300 batches
+ROWS = 1_600  # three kills take at most about 50 of its 100 batches
 BATCH = 16
 WORDS = "the a of to and is in it file line word text list key red blue cat dog house".split()
 

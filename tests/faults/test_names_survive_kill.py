@@ -39,16 +39,16 @@ def test_an_end_before_any_step_leaves_the_old_state_or_the_new_one(tmp_path):
         assert switched > 0
 
 
-def change_and_kill(folder, first, faults):
+def change_and_kill(folder, first, most, seconds, faults):
     """Returns the number that was acknowledged last, and the one that was tried last."""
     process = child(names_until_killed, folder, str(first), *faults)
     numbers = {"try": first, "ack": first - 1}
-    enough = first + random.randint(0, 20)
+    enough = first + random.randint(0, most)
     for line in process.stdout:
         word, number = line.split()
         numbers[word] = int(number)
         if word == "try" and int(number) == enough:
-            time.sleep(random.uniform(0, 0.06))
+            time.sleep(random.uniform(0, seconds))
             process.kill()
             break
     for line in process.communicate()[0].splitlines():
@@ -58,10 +58,11 @@ def change_and_kill(folder, first, faults):
     return numbers["ack"], numbers["try"]
 
 
-def survive(folder, rounds, *faults):
+def survive(folder, rounds, *faults, most=20, seconds=0.06):
+    """Kills a child again and again, so many changes after its first at most and within so many seconds of that one."""
     state, first = Expected(), 0
     for _ in range(rounds):
-        acknowledged, tried = change_and_kill(folder, first, faults)
+        acknowledged, tried = change_and_kill(folder, first, most, seconds, faults)
         for number in range(first, acknowledged + 1):
             *_, state = planned(number, state)
         possible = [state]
@@ -88,4 +89,4 @@ def test_names_survive_twenty_kills(tmp_path):
 
 def test_this_test_notices_names_that_are_written_in_place(tmp_path):
     with pytest.raises(AssertionError, match="after"):
-        survive(tmp_path, 20, "planted")
+        survive(tmp_path, 20, "planted", most=6, seconds=0.25)  # a change takes 0.2 s

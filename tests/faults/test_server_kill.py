@@ -129,6 +129,8 @@ def batches_found(client, collection=ALIAS):
             np.testing.assert_array_equal(stored.vector, vector)
     assert len(found) == len(batches) * BATCH
     asked = sorted(batches)
+    if not asked:  # a snapshot may be older than the first batch
+        return batches
     hits = client.search_batch(collection, np.array([vectors_of(batch)[-1] for batch in asked]), limit=1, exact=True)
     assert [each.ids for each in hits] == [[record_id(batch, BATCH - 1)] for batch in asked]
     return batches

@@ -53,16 +53,18 @@ def test_the_fingerprint_is_the_same_on_every_machine(minilm):
     assert minilm.fingerprint == FINGERPRINT
 
 
-def test_vectors_equal_sentence_transformers(minilm, reference):
-    assert_parity(embed(minilm, reference.texts, batch_size=16), reference.vectors)
+def test_vectors_equal_sentence_transformers(minilm, reference, full):
+    step = 1 if full else 5
+    assert_parity(embed(minilm, reference.texts[::step], batch_size=16), reference.vectors[::step])
 
 
-def test_a_text_alone_gives_what_it_gives_in_a_batch(minilm, reference):
-    texts = reference.texts[::4]
+def test_a_text_alone_gives_what_it_gives_in_a_batch(minilm, reference, full):
+    texts = reference.texts[:: 4 if full else 20]
     difference = np.abs(embed(minilm, texts, batch_size=1) - embed(minilm, texts, batch_size=16)).max()
     assert difference <= 1e-5
 
 
+@pytest.mark.full
 def test_a_transposed_query_weight_fails(checkpoint, reference, tmp_path):
     folder = changed(checkpoint, tmp_path / "checkpoint")
     weights = load_file(folder / "model.safetensors")
@@ -72,6 +74,7 @@ def test_a_transposed_query_weight_fails(checkpoint, reference, tmp_path):
         assert_parity(embed(built(folder, tmp_path / "bundle"), reference.texts[::10], 16), reference.vectors[::10])
 
 
+@pytest.mark.full
 def test_cls_pooling_fails(checkpoint, reference, tmp_path):
     folder = changed(checkpoint, tmp_path / "checkpoint")
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode": "cls"}))

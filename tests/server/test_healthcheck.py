@@ -12,6 +12,8 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
+from frostline.server import healthcheck
+
 
 @contextmanager
 def serving(credentials=None):
@@ -29,43 +31,47 @@ def serving(credentials=None):
         server.stop(None).wait()
 
 
-def check(*arguments, **settings):
-    command = [sys.executable, "-m", "frostline.server.healthcheck", *arguments]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("FROSTLINE_")}
-    environment |= {f"FROSTLINE_{name.upper()}": str(value) for name, value in settings.items()}
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
-    assert result.stdout == ""
-    return result.returncode, result.stderr
+@pytest.fixture(autouse=True)
+def without_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("FROSTLINE_")]:
+        monkeypatch.delenv(name)
 
 
-def test_a_serving_server_is_healthy():
+def problem(*arguments, **settings):
+    """What the check says, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(f"FROSTLINE_{name.upper()}", str(value))
+        return healthcheck.main(arguments)
+
+
+def test_a_healthy_server_is_exit_code_0_and_an_absent_one_is_one_line_and_1():
+    def check(target):
+        command = [sys.executable, "-m", "frostline.server.healthcheck", target]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return result.returncode, result.stdout, result.stderr
+
     with serving() as (health, target):
         health.set("", HealthCheckResponse.SERVING)
-        assert check(target) == (0, "")
+        assert check(target) == (0, "", "")
+    assert check("localhost:1") == (1, "", "localhost:1: UNAVAILABLE\n")
 
 
 def test_a_stopping_server_is_not_healthy():
     with serving() as (health, target):
         health.enter_graceful_shutdown()
-        assert check(target) == (1, f"{target}: NOT_SERVING\n")
-
-
-def test_an_absent_server_is_not_healthy():
-    assert check("localhost:1") == (1, "localhost:1: UNAVAILABLE\n")
+        assert problem(target) == f"{target}: NOT_SERVING"
 
 
 def test_without_arguments_the_server_with_the_same_settings_is_asked(tmp_path):
-    code, message = check(data_dir=tmp_path)
-    assert code == 1
-    assert "server.json" in message
+    assert "server.json" in problem(data_dir=tmp_path)
     with serving() as (health, target):
         (tmp_path / "server.json").write_text(json.dumps({"pid": 1, "target": target}))
-        assert check(data_dir=tmp_path) == (0, "")
+        assert problem(data_dir=tmp_path) == ""
         health.enter_graceful_shutdown()
-        assert check(data_dir=tmp_path) == (1, f"{target}: NOT_SERVING\n")
-    code, message = check(data_dir=tmp_path, port="many")
-    assert code == 1
-    assert len(message.splitlines()) == 1
+        assert problem(data_dir=tmp_path) == f"{target}: NOT_SERVING"
+    assert len(problem(data_dir=tmp_path, port="many").splitlines()) == 1
 
 
 def certify(folder, name):
@@ -82,8 +88,8 @@ def certify(folder, name):
 def test_a_server_with_tls_is_checked_against_its_authority(tmp_path):
     key, certificate = certify(tmp_path, "localhost")
     with serving(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])) as (_, target):
-        assert check(target, str(certificate)) == (0, "")
-        assert check(target)[0] == 1
+        assert problem(target, str(certificate)) == ""
+        assert problem(target)
 
 
 @pytest.mark.parametrize("name", ["frostline.example.org", "*.example.org"])
@@ -91,5 +97,5 @@ def test_without_arguments_a_server_with_tls_is_asked_whatever_its_certificate_n
     key, certificate = certify(tmp_path, name)
     with serving(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])) as (_, target):
         (tmp_path / "server.json").write_text(json.dumps({"pid": 1, "target": target}))
-        assert check(data_dir=tmp_path, tls_certificate=certificate, tls_key=key) == (0, "")
-        assert check(data_dir=tmp_path)[0] == 1
+        assert problem(data_dir=tmp_path, tls_certificate=certificate, tls_key=key) == ""
+        assert problem(data_dir=tmp_path)

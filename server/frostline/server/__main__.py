@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from frostline.server.app import serve
 from frostline.server.errors import FrostlineError
 from frostline.server.settings import load
 
@@ -26,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(sys.argv[1:] if arguments is None else arguments)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
         logging.getLogger("frostline").setLevel(settings.log_level.upper())
+        from frostline.server.app import serve  # heavy: a wrong setting is told in a quarter of the time without it
+
         asyncio.run(serve(settings))
     except FrostlineError as error:
         sys.stderr.write(f"error: {error}\n")

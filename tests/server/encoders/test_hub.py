@@ -16,10 +16,11 @@ FETCH = """
 import json, sys
 from pathlib import Path
 from frostline.server.encoders.sources import hub
-try:
-    print(json.dumps(["", str(hub.fetch(sys.argv[1], Path(sys.argv[2])))]))
-except Exception as error:
-    print(json.dumps([type(error).__name__, str(error)]))
+for hub_id in sys.argv[2:]:
+    try:
+        print(json.dumps(["", str(hub.fetch(hub_id, Path(sys.argv[1])))]))
+    except Exception as error:
+        print(json.dumps([type(error).__name__, str(error)]))
 """
 
 
@@ -40,12 +41,15 @@ def hub(repository):
 
 def fetch(hub_id: str, into: Path, endpoint: str, **environment: str) -> tuple[str, str]:
     """Kind of error, or nothing, and its message or the folder."""
+    return fetch_all([hub_id], into, endpoint, **environment)[0]
+
+
+def fetch_all(hub_ids: list[str], into: Path, endpoint: str, **environment: str) -> list[tuple[str, str]]:
     into.mkdir(exist_ok=True)
     environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(into.parent / "home"), **environment}
-    command = [sys.executable, "-c", FETCH, hub_id, str(into)]
+    command = [sys.executable, "-c", FETCH, str(into), *hub_ids]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    kind, message = json.loads(done.stdout.splitlines()[-1])
-    return kind, message
+    return [(kind, message) for kind, message in map(json.loads, done.stdout.splitlines()[-len(hub_ids) :])]
 
 
 def test_only_the_files_an_encoder_needs_are_downloaded_and_it_installs(hub: Hub, tmp_path):
@@ -71,21 +75,19 @@ def test_a_revision_can_be_named(hub: Hub, tmp_path, revision):
     assert (tmp_path / "into" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize(
-    ("hub_id", "kind", "said"),
-    [
-        ("org/missing", "NotFound", "there is no org/missing on the hub"),
-        ("org/gated", "NotFound", "HF_TOKEN"),
-        (f"{REPOSITORY}@v9", "NotFound", "has no revision 'v9'"),
-        ("tiny", "InvalidInput", "write org/name"),
-        ("org/tiny/model", "InvalidInput", "write org/name"),
-        ("org/..", "InvalidInput", "org/.."),
-        ("", "InvalidInput", "write org/name"),
-    ],
-)
-def test_an_id_that_leads_nowhere_is_refused(hub: Hub, tmp_path, hub_id, kind, said):
-    found, message = fetch(hub_id, tmp_path / "into", hub.endpoint)
-    assert (found, said in message) == (kind, True), message
+def test_ids_that_lead_nowhere_are_refused(hub: Hub, tmp_path):
+    expected = {
+        "org/missing": ("NotFound", "there is no org/missing on the hub"),
+        "org/gated": ("NotFound", "HF_TOKEN"),
+        f"{REPOSITORY}@v9": ("NotFound", "has no revision 'v9'"),
+        "tiny": ("InvalidInput", "write org/name"),
+        "org/tiny/model": ("InvalidInput", "write org/name"),
+        "org/..": ("InvalidInput", "org/.."),
+        "": ("InvalidInput", "write org/name"),
+    }
+    found = fetch_all(list(expected), tmp_path / "into", hub.endpoint)
+    for (hub_id, (kind, said)), (found_kind, message) in zip(expected.items(), found, strict=True):
+        assert (found_kind, said in message) == (kind, True), f"{hub_id}: {message}"
     assert hub.asked == []
 
 

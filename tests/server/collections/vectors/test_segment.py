@@ -1,18 +1,18 @@
 """One slot of one segment against comparing with all rows, with all metrics, kinds and sorts of filters."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from frostline.server.collections.config import IndexKind, Metric
-from frostline.server.collections.vectors import calibration, exact, tuning
-from frostline.server.collections.vectors.building import build, list_count
+from frostline.server.collections.vectors import tuning
 from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.collections.vectors.selection import Selection
-from frostline.server.errors import InvalidInput
+from segments_made import DIMENSIONS, ROWS, asked, clustered, made, nearest, nearest_of_each
 
-ROWS, DIMENSIONS, QUERIES = 12_000, 32, 200
 ANN = [
     (IndexKind.IVF_PQ, Metric.COSINE),
     (IndexKind.IVF_PQ, Metric.DOT),
@@ -22,50 +22,29 @@ ANN = [
 ]
 
 
-def clustered(rows, seed=0):
-    """Vectors around centers, of lengths that differ."""
-    random = np.random.default_rng(seed)
-    centers = np.random.default_rng(99).standard_normal((200, DIMENSIONS))
-    labels = random.integers(0, len(centers), rows)
-    vectors = centers[labels] + 0.5 * random.standard_normal((rows, DIMENSIONS))
-    vectors *= random.uniform(0.7, 1.3, (rows, 1))
-    return vectors.astype(np.float32), labels
-
-
-def nearest(vectors, query, metric, k, matching=None):
-    """The rows of the best scores, in double precision."""
-    rows = np.arange(len(vectors)) if matching is None else np.flatnonzero(matching)
-    vectors, query = vectors[rows].astype(np.float64), query.astype(np.float64)
-    scores = -np.linalg.norm(vectors - query, axis=1) if metric is Metric.EUCLIDEAN else vectors @ query
-    return rows[np.argsort(-scores, kind="stable")[:k]]
-
-
-def made(folder, vectors, metric, kind, min_recall=0.95):
-    stored = exact.normalized(vectors, metric)
-    (folder / "0.f32").write_bytes(stored.tobytes())
-    with pytest.MonkeyPatch.context() as patch:  # the plans must not depend on what else the machine does
-        patch.setattr(calibration, "row_seconds", lambda *_: 2e-7)
-        patch.setattr(calibration, "code_seconds", lambda *_: 1e-8)
-        build(stored, folder, 0, metric, kind, min_recall, 1, lambda _stage, _done: None)
-    return SegmentVectors.open(folder, 0, metric, stored.shape[1], len(stored))
-
-
 @pytest.fixture(scope="module")
-def segments(tmp_path_factory):
+def folders(tmp_path_factory):
     cache = {}
 
     def get(kind, metric):
         if (kind, metric) not in cache:
-            cache[kind, metric] = made(tmp_path_factory.mktemp("segment"), clustered(ROWS)[0], metric, kind)
+            cache[kind, metric] = tmp_path_factory.mktemp("segment")
+            made(cache[kind, metric], clustered(ROWS)[0], metric, kind)
         return cache[kind, metric]
 
     return get
 
 
-def asked(metric, count=QUERIES):
-    return exact.normalized(clustered(count, seed=1)[0], metric)
+@pytest.fixture(scope="module")
+def segments(folders):
+    @functools.cache
+    def get(kind, metric):
+        return SegmentVectors.open(folders(kind, metric), 0, metric, DIMENSIONS, ROWS)
+
+    return get
 
 
+@functools.cache
 def filters():
     """Matching rows by name: independent of the vectors, and whole clusters far and near."""
     random = np.random.default_rng(3)
@@ -82,9 +61,9 @@ def filters():
 
 def recall(segment, queries, metric, selection=None, matching=None):
     shares, published = [], []
-    for query in queries:
+    truths = nearest_of_each(segment.vectors, queries, metric, 10, matching)
+    for query, truth in zip(queries, truths, strict=True):
         found = segment.search(query[None], 10, selection)
-        truth = nearest(segment.vectors, query, metric, 10, matching)
         shares.append(len(set(found.rows[0].tolist()) & set(truth.tolist())) / 10)
         published.append(found.plan.recall)
     return float(np.mean(shares)), found.plan._replace(recall=float(np.mean(published)))
@@ -198,8 +177,9 @@ def test_flat_finds_exactly_the_nearest(segments, metric, queries):
     for name, matching in {"all": np.ones(ROWS, np.bool_), **filters()}.items():
         selection = None if name == "all" else Selection.of(np.flatnonzero(matching), ROWS)
         found = segment.search(asked(metric, queries), 10, selection)
-        for query, rows in zip(asked(metric, queries), found.rows, strict=True):
-            assert set(rows.tolist()) == set(nearest(segment.vectors, query, metric, 10, matching).tolist())
+        truths = nearest_of_each(segment.vectors, asked(metric, queries), metric, 10, matching)
+        for rows, truth in zip(found.rows, truths, strict=True):
+            assert set(rows.tolist()) == set(truth.tolist())
         assert found.plan.name == ("exact_scan" if name == "all" else "exact_rows")
 
 
@@ -253,66 +233,11 @@ def test_the_index_itself_respects_the_selection(segments, kind):
     assert selection.contains(found.ravel()).all()
 
 
-def test_recall_out_of_reach_is_answered_exactly(tmp_path):
-    vectors = np.random.default_rng(0).standard_normal((3_000, 16)).astype(np.float32)
-    segment = made(tmp_path, vectors, Metric.EUCLIDEAN, IndexKind.HNSW, min_recall=1.0)
-    found = segment.search(vectors[:1], 10)
-    assert found.plan == ("exact_scan", 3_000, 0, 1.0)
-    assert segment.recall == 1.0
-
-
-def test_long_distant_vectors_are_compared_exactly(tmp_path):
-    """Where a difference of large numbers would leave nothing of a Euclidean distance."""
-    vectors = (1e4 + 1e-2 * np.random.default_rng(0).standard_normal((6_000, 16))).astype(np.float32)
-    segment = made(tmp_path, vectors, Metric.EUCLIDEAN, IndexKind.AUTO)
-    for count in (1, 20):
-        found = segment.search(vectors[:count], 5)
-        for row, rows in enumerate(found.rows):
-            assert rows[0] == row
-            assert rows.tolist() == nearest(vectors, vectors[row], Metric.EUCLIDEAN, 5).tolist()
-
-
-@pytest.mark.parametrize("rows", [0, 1, 10, 1_999])
-def test_few_rows_are_compared_one_by_one_whatever_was_asked_for(tmp_path, rows):
-    segment = made(tmp_path, clustered(rows)[0], Metric.COSINE, IndexKind.IVF_PQ)
-    assert not (tmp_path / "0.faiss").exists()
-    found = segment.search(asked(Metric.COSINE, 2), 10)
-    assert found.rows.shape == (2, min(10, rows))
-    assert found.plan.recall == 1.0
-
-
-@pytest.mark.parametrize("dimensions", [1, 2, 7, 30])
-def test_any_number_of_dimensions_can_be_indexed(tmp_path, dimensions):
-    vectors = np.random.default_rng(0).standard_normal((2_500, dimensions)).astype(np.float32)
-    segment = made(tmp_path, vectors, Metric.EUCLIDEAN, IndexKind.IVF_PQ)
-    assert segment.search(vectors[:1], 3).rows[0][0] == 0
-
-
-def test_equal_vectors_come_in_the_order_they_were_written(tmp_path):
-    vectors = np.ones((2_000, 8), np.float32)
-    segment = made(tmp_path, vectors, Metric.EUCLIDEAN, IndexKind.IVF_PQ)
-    found = segment.search(vectors[:1], 5)
-    assert sorted(set(found.rows[0].tolist())) == found.rows[0].tolist()
-    assert (found.scores == 0).all()
-
-
-def test_reopened_answers_the_same(tmp_path):
-    segment = made(tmp_path, clustered(3_000)[0], Metric.COSINE, IndexKind.IVF_PQ)
-    again = SegmentVectors.open(tmp_path, 0, Metric.COSINE, DIMENSIONS, 3_000)
-    selection = Selection.of(np.arange(0, 3_000, 3), 3_000)
+def test_reopened_answers_the_same(segments, folders):
+    segment = segments(IndexKind.IVF_PQ, Metric.COSINE)
+    again = SegmentVectors.open(folders(IndexKind.IVF_PQ, Metric.COSINE), 0, Metric.COSINE, DIMENSIONS, ROWS)
+    selection = Selection.of(np.arange(0, ROWS, 3), ROWS)
     for chosen in (None, selection):
         first, second = (each.search(asked(Metric.COSINE), 10, chosen) for each in (segment, again))
         assert first.rows.tolist() == second.rows.tolist()
         assert first.plan == second.plan
-
-
-def test_a_missing_gpu_is_refused(tmp_path):
-    made(tmp_path, clustered(100)[0], Metric.DOT, IndexKind.FLAT)
-    for device in ("cuda:99", "cuda", "tpu:0"):
-        with pytest.raises(InvalidInput, match="take cpu"):
-            SegmentVectors.open(tmp_path, 0, Metric.DOT, DIMENSIONS, 100, device)
-
-
-def test_lists_grow_with_the_root_of_the_rows():
-    assert [list_count(rows) for rows in (2_000, 200_000, 1_000_000)] == [32, 2048, 4096]
-    assert [tuning.code_count(each) for each in (8, 40, 96, 104, 384, 512)] == [8, 40, 96, 52, 96, 128]

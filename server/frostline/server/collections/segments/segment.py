@@ -192,4 +192,7 @@ def _row_map(folder: Path, slot: int, count: int) -> RowMap:
 
 def _integers(path: Path) -> NDArray[np.int64]:
     """A file of integers, mapped; as a plain array, because slices of a `memmap` cost ten times as much."""
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype != np.int64:  # one bit makes times of them
+        raise ValueError(f"{path} holds {array.dtype}, not int64")
+    return np.asarray(array)
