@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
