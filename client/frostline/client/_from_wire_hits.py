@@ -16,23 +16,29 @@ def hits_of(answer: v1.SearchRecordsResponse, count: int) -> list[Hits]:
     Raises:
         Internal: the columns do not fit each other or the request.
     """
-    total = sum(answer.hit_counts)
-    ids, payloads, groups = list(answer.ids), list(answer.payloads), list(answer.groups)
-    lengths = (len(answer.hit_counts), len(ids), len(answer.scores), len(payloads or ids), len(groups or ids))
+    counts, ids, payloads, groups = (
+        list(answer.hit_counts),
+        list(answer.ids),
+        list(answer.payloads),
+        list(answer.groups),
+    )
+    total, columns = sum(counts), answer.scores
+    lengths = (len(counts), len(ids), len(columns), len(payloads or ids), len(groups or ids))
     if lengths != (count, total, 4 * total, total, total):
         raise Internal(f"the server's answer of {lengths} does not fit {count} queries with {total} hits")
-    scores = np.frombuffer(answer.scores, "<f4")
+    scores = np.frombuffer(columns, "<f4")
     timings, recall, explanation = timings_of(answer.timings), recall_of(answer), explanation_of(answer)
+    sequence = answer.sequence
     hits: list[Hits] = []
     start = 0
-    for size in answer.hit_counts:
+    for size in counts:
         part = slice(start, start + size)
         found = Hits(
             ids[part],
             scores[part],
             payloads[part],
             groups[part],
-            sequence=answer.sequence,
+            sequence=sequence,
             timings=timings,
             recall=recall,
             explanation=explanation,

@@ -74,7 +74,8 @@ class SearchCalls(Caller):
         async for request, count in parts:
             request.MergeFrom(shared)
             answer = await self._found(request, timeout_seconds)
-            errors.update(errors_of(answer.errors, offset=len(hits)))
+            if answer.errors:
+                errors.update(errors_of(answer.errors, offset=len(hits)))
             hits += hits_of(answer, count)
             seen.append((answer.sequence, recall_of(answer)))
             timings += timings_of(answer.timings)
