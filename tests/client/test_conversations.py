@@ -1,5 +1,6 @@
 """Searches by vectors go through streams that stay open."""
 
+import gc
 import signal
 import threading
 import time
@@ -11,8 +12,7 @@ import pytest
 from fake_calls import Code, fails
 from fake_encoders import DIMENSIONS
 from fake_server import fake_server
-from frostline.client import Client, DeadlineExceeded, InvalidInput, NotFound, Retry, Unavailable
-from frostline.client._conversations import MOST_KEPT
+from frostline.client import Client, DeadlineExceeded, InvalidInput, NotFound, Retry, Unavailable, _conversations
 from frostline.wire.reasons import Reason
 
 METHOD = "StreamSearchRecords"
@@ -42,6 +42,13 @@ def opened(fake, monkeypatch) -> list[str]:
 
 def found(client, row: int, **options) -> str:
     return client.search("notes", EYE[row], limit=1, **options)[0].id
+
+
+def eventually(holds) -> None:
+    give_up = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def threads_of_ours() -> set[threading.Thread]:
@@ -151,17 +158,73 @@ def test_closing_leaves_no_thread_behind(fake):
     with Client(fake.target) as client:
         client.create_collection("notes", encoder="tiny")
         client.search("notes", EYE[0])
-    for _ in range(500):
-        if not (left := threads_of_ours() - before):
-            break
-        time.sleep(0.01)
-    assert not left
+    eventually(lambda: not threads_of_ours() - before)
     with pytest.raises(InvalidInput, match="closed"):
         client.search("notes", EYE[0])
 
 
-def test_so_many_streams_are_kept_and_no_more(fake, client, notes):
-    (conversations,) = (found(client, 0), client._operations._transport._conversations.values())[1]
+def test_so_many_streams_are_kept_and_no_more(fake, client, notes, opened, monkeypatch):
+    monkeypatch.setattr(_conversations, "MOST_KEPT", 2)
+    fake.pauses[METHOD].extend([0.3] * 4)
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda row: found(client, row), [0, 1, 2, 3] * 10))
-    assert 1 <= len(conversations._idle) <= 4 < MOST_KEPT
+        assert list(threads.map(lambda row: found(client, row), range(4))) == [*"abcd"]
+    assert len(opened) == 4
+    eventually(lambda: len(fake.ended) >= 2)
+    assert [found(client, row) for row in range(4)] == [*"abcd"]
+    assert (len(opened), len(fake.ended)) == (4, 2 + len([each for each in fake.ended if each == "served"]))
+
+
+def test_a_client_closed_during_a_search_ends_it_with_an_error_of_ours(fake, client, notes):
+    found(client, 0)
+    fake.pauses[METHOD].append(1.0)
+    with ThreadPoolExecutor(1) as threads:
+        searching = threads.submit(found, client, 1)
+        time.sleep(0.2)
+        client.close()
+        with pytest.raises((Unavailable, InvalidInput)):
+            searching.result()
+
+
+def test_a_channel_closed_meanwhile_is_no_bug_of_the_caller(fake, client, notes):
+    client._operations._transport._channel.close()
+    with pytest.raises(Unavailable, match="closed"):
+        with Client(fake.target, retry=Retry(attempts=1)) as other:
+            other._operations._transport._channel.close()
+            other.search("notes", EYE[0])
+
+
+def test_a_forgotten_client_lets_go_of_its_threads(fake, notes):
+    before = threads_of_ours()
+    for _ in range(5):
+        Client(fake.target).search("notes", EYE[0])
+    gc.collect()
+    eventually(lambda: not threads_of_ours() - before)
+
+
+def test_no_limit_at_all_leaves_the_limits_of_others(fake, client, notes):
+    assert found(client, 0, timeout_seconds=1e10) == "a"
+    fake.pauses[METHOD].append(1.0)
+    start = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        found(client, 1, timeout_seconds=0.1)
+    assert time.monotonic() - start < 0.9
+
+
+def test_a_fork_gets_a_watch_of_its_own():
+    given_up = threading.Event()
+
+    class Late:
+        late = False
+
+        def give_up(self):
+            self.late = True
+            given_up.set()
+
+    watch = _conversations._Watch()
+    first = Late()
+    watch.add(first, time.monotonic() + 60)
+    watch._process -= 1  # as in a fork, where the thread does not run
+    watch._thread = threading.Thread()
+    watch.add(Late(), time.monotonic() + 0.05)
+    assert given_up.wait(5)
+    watch.close()
