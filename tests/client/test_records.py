@@ -105,6 +105,21 @@ def test_small_vectors_are_sent_further_ahead_than_large_payloads(client, notes,
     assert (written.count, most) == (count, ahead)
 
 
+def test_large_payloads_after_small_ones_are_not_sent_further_ahead(client, notes, monkeypatch):
+    ahead = []
+    send = _Pipe.send
+
+    def noted(pipe, request):
+        send(pipe, request)
+        ahead.append(len(pipe.unanswered))
+
+    monkeypatch.setattr(_Pipe, "send", noted)
+    payloads = [{}] * 20 + [{"x": "y" * 3_200_000}] * 8
+    client.upsert_vectors(notes, list(map(str, range(28))), np.ones((28, DIMENSIONS)), payloads, batch_size=1)
+    assert max(ahead) > WINDOW
+    assert max(ahead[-3:]) <= WINDOW
+
+
 def test_batches_are_answered_one_by_one_and_taken_a_few_ahead(fake, client, notes):
     taken = []
 

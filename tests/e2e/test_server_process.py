@@ -206,7 +206,13 @@ def test_a_socket_file_serves_programs_of_this_machine(tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("missing/s.sock", "has no folder; make"), ("file", "a file of another kind"), ("x" * 120, "more than 107 bytes")],
+    [
+        ("missing/s.sock", "has no folder; make"),
+        ("file", "a file of another kind"),
+        ("x" * 120, "more than 107 bytes"),
+        ("a%20b", "holds %; choose one without"),
+        ("/proc/x.sock", "cannot listen on socket /proc/x.sock"),
+    ],
 )
 def test_a_socket_that_cannot_be_listened_on_is_an_error_of_one_line(tmp_path, path, said):
     (tmp_path / "file").write_text("mine")

@@ -16,17 +16,15 @@ from frostline.server import healthcheck
 
 
 @contextmanager
-def serving(credentials=None):
+def serving(credentials=None, address="localhost:0"):
     """A bare server with the standard health service; yields the service and the target."""
     server = grpc.server(ThreadPoolExecutor(1))
     health = HealthServicer()
     add_HealthServicer_to_server(health, server)
-    port = (
-        server.add_secure_port("localhost:0", credentials) if credentials else server.add_insecure_port("localhost:0")
-    )
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()
     try:
-        yield health, f"localhost:{port}"
+        yield health, address if address.startswith("unix:") else f"localhost:{port}"
     finally:
         server.stop(None).wait()
 
@@ -92,10 +90,12 @@ def test_a_server_with_tls_is_checked_against_its_authority(tmp_path):
         assert problem(target)
 
 
+@pytest.mark.parametrize("address", ["localhost:0", "unix:s.sock"])
 @pytest.mark.parametrize("name", ["frostline.example.org", "*.example.org"])
-def test_without_arguments_a_server_with_tls_is_asked_whatever_its_certificate_names(tmp_path, name):
+def test_without_arguments_a_server_with_tls_is_asked_whatever_its_certificate_names(tmp_path, name, address):
     key, certificate = certify(tmp_path, name)
-    with serving(grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])) as (_, target):
+    pair = key.read_bytes(), certificate.read_bytes()
+    with serving(grpc.ssl_server_credentials([pair]), address) as (_, target):
         (tmp_path / "server.json").write_text(json.dumps({"pid": 1, "target": target}))
         assert problem(data_dir=tmp_path, tls_certificate=certificate, tls_key=key) == ""
         assert problem(data_dir=tmp_path)

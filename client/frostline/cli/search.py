@@ -71,7 +71,9 @@ def search(
     group_by: Annotated[
         str,
         typer.Option(
-            metavar="PATH", help="Payload field of which each value has so many hits only.", show_default=False
+            metavar="PATH",
+            help="Payload field of which each value has few hits, see --max-per-group.",
+            show_default=False,
         ),
     ] = "",
     max_per_group: Annotated[
@@ -98,7 +100,7 @@ def search(
         "diversity": diversity,
         "group_by": group_by,
         "max_per_group": max_per_group,
-        "fusion": _fusion(keyword_weight),
+        "fusion": _fusion(mode, keyword_weight),
         "exact": exact,
         "explain": explain,
     }
@@ -114,9 +116,11 @@ def search(
         _print_table(collection, results, wall_seconds)
 
 
-def _fusion(keyword_weight: float) -> "Fusion | None":
+def _fusion(mode: Mode, keyword_weight: float) -> "Fusion | None":
     if keyword_weight == 1:
         return None
+    if mode is not Mode.HYBRID:
+        raise typer.BadParameter("is of use with --mode hybrid only", param_hint="--keyword-weight")
     from frostline.client import Fusion
 
     return Fusion(keyword_weight=keyword_weight)

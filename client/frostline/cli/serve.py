@@ -14,7 +14,9 @@ def serve(
     host: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Address to listen on; 0.0.0.0 lets other machines connect. Default: 127.0.0.1."
+            metavar="ADDRESS",
+            help="Address to listen on; 0.0.0.0 lets other machines connect, unix:/path/of.sock is quicker for "
+            "programs on this one. Default: 127.0.0.1.",
         ),
     ] = None,
     port: Annotated[

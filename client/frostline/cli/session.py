@@ -25,7 +25,10 @@ def _connection_options(
     target: Annotated[
         str,
         typer.Option(
-            metavar="HOST:PORT", envvar="FROSTLINE_TARGET", help="Address of the server.", rich_help_panel=PANEL
+            metavar="HOST:PORT",
+            envvar="FROSTLINE_TARGET",
+            help="Address of the server; or unix:/path/of.sock.",
+            rich_help_panel=PANEL,
         ),
     ] = "localhost:50051",
     token: Annotated[

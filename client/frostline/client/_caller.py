@@ -73,7 +73,7 @@ class Caller:
         try:
             async for request in requests:
                 pipe.send(request)
-                if len(pipe.unanswered) >= (window if pipe.size_bytes < _WINDOW_BYTES else WINDOW):
+                while len(pipe.unanswered) >= (window if pipe.size_bytes < _WINDOW_BYTES else WINDOW):
                     yield await self._persist(pipe.answer, timeout_seconds)
             pipe.end()
             while pipe.unanswered:

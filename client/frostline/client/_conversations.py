@@ -72,7 +72,7 @@ class Conversations(Generic[Q, A]):
             except (grpc.RpcError, StopIteration) as end:
                 conversation.end()
                 failure = self._failure(end, deadline, late=conversation.late)
-                if kept and not self._closed and isinstance(failure, errors.Unavailable):
+                if kept and isinstance(failure, errors.Unavailable):
                     continue  # it broke while nobody used it
                 raise failure from end
             except BaseException:  # an interrupted wait: the next answer would be the wrong one

@@ -29,7 +29,7 @@ def problem(target: str, ca_certificate: str = "", name: str = "") -> str:
     """Says why a server is not healthy.
 
     Args:
-        target: `host:port`.
+        target: `host:port`, or `unix:` and the path of a socket.
         ca_certificate: PEM file of the authority a TLS server is checked against; empty for a server without TLS.
         name: the one its certificate must have; empty for the host.
 
@@ -72,11 +72,20 @@ def _certified_name(target: str, certificate: Path) -> str:
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["h2"])
-    host, _, port = target.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_SECONDS) as plain:
+    with _connected(target) as plain:
         with context.wrap_socket(plain) as secured:
             names = cast(Any, secured.getpeercert() or {}).get("subjectAltName", ())
     return str(names[0][1]).replace("*", "any") if names else ""
+
+
+def _connected(target: str) -> socket.socket:
+    if target.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_TIMEOUT_SECONDS)
+        connection.connect(target.removeprefix("unix:"))
+        return connection
+    host, _, port = target.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_SECONDS)
 
 
 def _channel(target: str, ca_certificate: str, name: str) -> grpc.Channel:

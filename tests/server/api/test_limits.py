@@ -31,7 +31,7 @@ async def test_requests_wait_or_are_refused_while_others_of_the_limit_are_in_wor
     room.take(25)  # alone, whatever its size
     with pytest.raises(Overloaded, match="max_request_bytes_in_flight"):
         room.take(1)
-    waiting = asyncio.create_task(room.wait(10))
+    waiting = asyncio.create_task(room.wait(10, lambda: 0))
     await asyncio.sleep(0)
     assert not waiting.done()
     room.free(25)
@@ -41,6 +41,21 @@ async def test_requests_wait_or_are_refused_while_others_of_the_limit_are_in_wor
     room.free(10)
     room.take(4)
     room.take(6)
+
+
+async def test_one_stream_leaves_half_of_the_room_to_others():
+    room = RequestBytes(10)
+    own = [4]
+    room.take(4)
+    waiting = asyncio.ensure_future(room.wait(2, lambda: sum(own)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    room.take(6)  # another caller's
+    room.free(6)
+    room.free(own.pop())
+    await waiting
+    large = RequestBytes(10)
+    await large.wait(9, lambda: 0)  # alone, it may be larger
 
 
 async def test_beyond_the_bytes_in_flight_calls_are_refused_with_a_hint_and_streams_wait(data_dir, monkeypatch):

@@ -8,6 +8,8 @@ from frostline.server.errors import InvalidInput
 UNIX = "unix:"
 _LONGEST_PATH = 107
 """Bytes of a socket's path; Linux has room for no more."""
+_SPECIAL = frozenset("%?#")
+"""gRPC reads a path as that of a URI, in which these mean something."""
 
 
 def is_socket(host: str) -> bool:
@@ -65,6 +67,8 @@ def _free_path(path: Path) -> Path:
     path = path.absolute()
     if len(bytes(path)) > _LONGEST_PATH:
         raise InvalidInput(f"socket path {path} has more than {_LONGEST_PATH} bytes; choose a shorter one")
+    if special := _SPECIAL & set(str(path)):
+        raise InvalidInput(f"socket path {path} holds {' '.join(sorted(special))}; choose one without")
     if not path.parent.is_dir():
         raise InvalidInput(f"socket {path} has no folder; make {path.parent}, or choose another path")
     with socket.socket(socket.AF_UNIX) as probe:
@@ -78,4 +82,11 @@ def _free_path(path: Path) -> Path:
             raise InvalidInput(f"another server listens on socket {path}; stop it, or choose another path")
     if path.exists() and not path.is_socket():
         raise InvalidInput(f"cannot listen on socket {path}: it is a file of another kind; choose another path")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            path.unlink(missing_ok=True)
+            probe.bind(str(path))
+            path.unlink()
+        except OSError as error:
+            raise InvalidInput(f"cannot listen on socket {path}: {error.strerror}; choose another path") from error
     return path

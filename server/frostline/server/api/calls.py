@@ -134,7 +134,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async for request in requests:
             size = self._check(request, "request")
             if method != _UPLOAD:
-                await self._request_bytes.wait(size)
+                await self._request_bytes.wait(size, lambda: sum(in_work))
                 in_work.append(size)
             yield request
 

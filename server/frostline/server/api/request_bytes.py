@@ -1,6 +1,7 @@
 """How many bytes of requests are in work: a bound on the memory that callers together can take."""
 
 import asyncio
+from collections.abc import Callable
 
 from frostline.server.errors import Overloaded
 
@@ -38,9 +39,15 @@ class RequestBytes:
             )
         self._taken += size
 
-    async def wait(self, size: int) -> None:
-        """Counts a request as soon as there is room for it."""
-        while not self._fits(size):
+    async def wait(self, size: int, own: Callable[[], int]) -> None:
+        """Counts a request of a stream as soon as there is room for it.
+
+        Args:
+            size: in bytes.
+            own: counts the bytes of the same stream that are in work. One stream takes half of the limit at most, so
+                that it leaves room for other callers.
+        """
+        while not (self._fits(size) and (not own() or own() + size <= self._limit // 2)):
             self._freed.clear()
             await self._freed.wait()
         self._taken += size

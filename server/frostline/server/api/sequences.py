@@ -49,7 +49,7 @@ async def at_sequence(find: Callable[[], Collection], sequence: int, waiting: Wa
         except TimeoutError:
             pass
         except ShuttingDown:
-            find()  # which says so where it was deleted
-            raise
+            if find() is collection:  # else its name leads elsewhere by now, or to nothing
+                raise
         collection = find()
     return collection

@@ -56,17 +56,17 @@ async def pipelined(
         ShuttingDown: the server stops; all that was read is answered.
     """
     tasks: asyncio.Queue[asyncio.Task[A] | None] = asyncio.Queue()
-    started: set[asyncio.Task[A]] = set()
+    started: dict[asyncio.Task[A], None] = {}
     room = asyncio.Semaphore(window - 1)  # beside the one that is awaited
     reader = asyncio.create_task(_read(requests, answer, closing, tasks, started, room))
     try:
         while task := await tasks.get():
             yield await task
-            started.discard(task)
+            del started[task]
             room.release()
         await reader
     finally:
-        await _end(reader, *started)
+        await _end(reader, *reversed(started))  # newest first: no write is done whose predecessor was withdrawn
 
 
 async def until_closing(requests: AsyncIterator[Q], closing: asyncio.Event) -> AsyncGenerator[Q]:
@@ -111,7 +111,7 @@ async def _read(
     answer: Callable[[Q, Turn], Awaitable[A]],
     closing: asyncio.Event,
     tasks: "asyncio.Queue[asyncio.Task[A] | None]",
-    started: "set[asyncio.Task[A]]",
+    started: "dict[asyncio.Task[A], None]",
     room: asyncio.Semaphore,
 ) -> None:
     before = asyncio.Event()
@@ -121,7 +121,7 @@ async def _read(
             async for request in arriving:
                 over = asyncio.Event()
                 task = asyncio.ensure_future(answer(request, Turn(before, over)))
-                started.add(task)
+                started[task] = None
                 tasks.put_nowait(task)
                 before = over
                 await room.acquire()

@@ -39,8 +39,8 @@ class Administrators:
                 )
         elif forwarded or not _is_local(peer):
             raise PermissionDenied(
-                "this call is for administrators: call from the server's machine and past no proxy, or set "
-                "admin_token on the server"
+                "this call is for administrators: call from the server's machine, past no proxy and not over a socket "
+                "file, or set admin_token on the server"
             )
 
 

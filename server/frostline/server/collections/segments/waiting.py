@@ -43,6 +43,8 @@ class Waiters:
                 return
             last = self._sequence()
             ready = [future for future, sequence in self._waiting.items() if sequence <= last]
+            for future in ready:  # each is told once: the next commit may come before its callbacks
+                del self._waiting[future]
         for future in ready:
             if future.set_running_or_notify_cancel():
                 future.set_result(None)
@@ -52,6 +54,7 @@ class Waiters:
         with self._lock:
             self._closed = True
             left = list(self._waiting)
+            self._waiting.clear()
         for future in left:
             if future.set_running_or_notify_cancel():
                 future.set_exception(_closing())
