@@ -39,13 +39,13 @@ def nearest_of_each(vectors, queries, metric, k, matching=None):
         yield rows[few[np.argsort(-scores[few], kind="stable")[:k]]]
 
 
-def made(folder, vectors, metric, kind, min_recall=0.95):
+def made(folder, vectors, metric, kind, min_recall=0.95, older=None):
     stored = exact.normalized(vectors, metric)
     (folder / "0.f32").write_bytes(stored.tobytes())
     with pytest.MonkeyPatch.context() as patch:  # the plans must not depend on what else the machine does
         patch.setattr(calibration, "row_seconds", lambda *_: 2e-7)
         patch.setattr(calibration, "code_seconds", lambda *_: 1e-8)
-        build(stored, folder, 0, metric, kind, min_recall, 1, lambda _stage, _done: None)
+        build(stored, folder, 0, metric, kind, min_recall, 1, lambda _stage, _done: None, older)
     return SegmentVectors.open(folder, 0, metric, stored.shape[1], len(stored))
 
 

@@ -19,6 +19,18 @@ def test_recall_out_of_reach_is_answered_exactly(tmp_path):
     assert segment.recall == 1.0
 
 
+def test_a_few_newer_outliers_do_not_make_all_searches_slower(tmp_path):
+    """They are too few to stand for the queries to expect."""
+    middle = 0.01 * np.random.default_rng(7).standard_normal((3, DIMENSIONS), np.float32)
+    vectors = np.append(clustered(3_000)[0], middle, axis=0)
+    plans = []
+    for older in (None, 3_000):
+        segment = made(tmp_path, vectors, Metric.EUCLIDEAN, IndexKind.IVF_PQ, older=older)
+        plans.append(segment.search(vectors[:1], 10).plan)
+    assert plans[0].name == "ivf_pq"
+    assert plans[0] == plans[1]
+
+
 def test_long_distant_vectors_are_compared_exactly(tmp_path):
     """Where a difference of large numbers would leave nothing of a Euclidean distance."""
     vectors = (1e4 + 1e-2 * np.random.default_rng(0).standard_normal((6_000, 16))).astype(np.float32)

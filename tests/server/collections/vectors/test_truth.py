@@ -34,3 +34,12 @@ def test_the_best_of_many_are_those_of_a_full_sort(count):
     values = np.random.default_rng(1).permutation(400_000).astype(np.float32)
     assert values[truth._best(values, count)].tolist() == list(range(399_999, 399_999 - count, -1))
     assert len(np.unique(truth._best(np.zeros(400_000, np.float32), count))) == count
+
+
+@pytest.mark.parametrize(("older", "newer"), [(2_900, True), (2_901, False), (100, True), (99, False)])
+def test_newer_rows_are_a_sort_of_their_own_unless_there_are_few_of_either(older, newer):
+    vectors = np.random.default_rng(0).standard_normal((3_000, 6)).astype(np.float32)
+    cases = [case for case in questions(vectors, Metric.DOT, None, lambda _done: None, older) if case.selection is None]
+    assert {case.newer for case in cases} == ({True, False} if newer else {False})
+    assert all(case.newer == (case.row >= older) for case in cases if newer)
+    assert len({case.row for case in cases}) == len(cases) == 3_000 // 32

@@ -20,13 +20,12 @@ from frostline.server.collections.segments.segment import Segment
 from frostline.server.collections.vectors.exact import normalized
 from frostline.server.collections.vectors.remeasuring import Remeasured, Sample, remeasured
 from frostline.server.collections.vectors.selection import Selection
+from frostline.server.collections.vectors.truth import FEWEST_QUERIES
 
 DRIFT_SHARE = 0.1
 """A segment is measured again when rows have died in it or come behind it: this share of those at the last time."""
 NEWER_QUERIES = 1_024
 OWN_QUERIES = 512
-_FEWEST_QUERIES = 100
-"""A sample of fewer says nothing."""
 
 
 class Question(BaseModel):
@@ -61,7 +60,7 @@ def is_due(live: int, changed: int, changed_before: int) -> bool:
         changed: rows of it that died since it was built, and rows that came behind it.
         changed_before: the same when it was last measured.
     """
-    return abs(changed - changed_before) >= max(DRIFT_SHARE * (live + changed_before), _FEWEST_QUERIES)
+    return abs(changed - changed_before) >= max(DRIFT_SHARE * (live + changed_before), FEWEST_QUERIES)
 
 
 def measure(question: Question) -> Answer:
@@ -77,9 +76,9 @@ def measure(question: Question) -> Answer:
         if segment.slot(slot).is_indexed:
             alive = segment.positions(slot, part.alive)
             samples = [_own(segment, slot, alive)]
-            if len(found := [each[slot] for each in newer if slot in each]) >= _FEWEST_QUERIES:
+            if len(found := [each[slot] for each in newer if slot in each]) >= FEWEST_QUERIES:
                 samples.append(Sample(normalized(np.stack(found), field.metric), np.full(len(found), -1)))
-            if alive.count > _FEWEST_QUERIES:
+            if alive.count > FEWEST_QUERIES:
                 recalls[slot] = remeasured(segment.slot(slot), alive, samples)
     return Answer(recalls=recalls)
 

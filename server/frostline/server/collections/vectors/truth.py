@@ -25,6 +25,8 @@ _FILTERED = 128
 _TOGETHER = 32
 FEWEST = 200
 """Filters that leave fewer rows are not asked."""
+FEWEST_QUERIES = 100
+"""A sort of queries that fewer rows stand for says nothing."""
 _BLOCK_ROWS = 1 << 16
 _SAMPLED = 1 << 14
 
@@ -72,10 +74,13 @@ def questions(
         metric: how close two vectors are.
         ranking: is given the ranking of each of some of the queries; None for no one.
         report: is told the done share.
-        older: how many rows, from the first, are not newer; the others are half of the queries. None for all.
+        older: how many rows, from the first, are not newer; the others are half of the queries. None for one sort,
+            which is also what fewer than 100 on either side come to.
     """
     random = np.random.default_rng(1)
-    rows = _asked(len(vectors), len(vectors) if older is None else older, random)
+    if older is not None and min(older, len(vectors) - older) < FEWEST_QUERIES:
+        older = None
+    rows = _asked(len(vectors), older, random)
     center = vectors[rows].mean(axis=0)
     cases: list[Case] = []
     for start in range(0, len(rows), _TOGETHER):
@@ -98,12 +103,12 @@ def questions(
     return cases
 
 
-def _asked(total: int, older: int, random: np.random.Generator) -> NDArray[np.int64]:
+def _asked(total: int, older: int | None, random: np.random.Generator) -> NDArray[np.int64]:
     """Rows as queries."""
     count = min(_QUERIES, total // 32)
-    newer = min(total - older, count // 2)
-    if not 0 < newer < count:
+    if older is None:
         return random.choice(total, count, replace=False)
+    newer = min(total - older, count // 2)
     chosen = random.choice(older, min(older, count - newer), replace=False)
     others = older + random.choice(total - older, newer, replace=False)
     return random.permutation(np.concatenate([chosen, others]))
