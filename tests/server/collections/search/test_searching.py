@@ -237,6 +237,24 @@ def test_reads_deeper_until_groups_are_found_or_nothing_is_left():
         assert hits.groups[0] == [b'"same"', b"0", b"1", b"2"][:expected]
 
 
+def test_what_an_index_missed_at_first_takes_its_place_among_the_hits():
+    class Approximate(ExactView):
+        def nearest(self, slot, queries, k, matching=None, *, exact=False):
+            if matching is not None:
+                return super().nearest(slot, queries, k, matching, exact=exact)
+            found = super().nearest(slot, queries, k + 1, matching, exact=exact)
+            (rows,), (scores,) = found.internal_ids, found.scores
+            return replace(found, internal_ids=[np.delete(rows, 1)], scores=[np.delete(scores, 1)])
+
+    entries = [Entry(f"near{number}", {0: (1, 0.1 * bool(number), 0)}, {"g": "same"}) for number in range(300)]
+    entries += [Entry(name, {0: (1, y, 0)}, {"g": name}) for name, y in (("missed", 0.01), ("known", 0.02), ("far", 1))]
+    view = Approximate(entries)
+    view.declared = {("g",)}
+    hits = search(view, [SearchQuery((leg(),))], SearchOptions(limit=4, grouping=Grouping(("g",))), MANY_BYTES)
+    assert hits.ids[0] == ["near0", "missed", "known", "far"]
+    assert hits.scores[0].tolist() == sorted(hits.scores[0], reverse=True)
+
+
 def test_reads_deeper_for_what_only_several_rankings_together_bring_to_the_score():
     vectors = {"a": {0: (2, 0, 0), 1: (9, 0, 0)}, "b": {0: (0, 9, 0), 1: (1, 0, 0)}, "c": {0: (2, 1, 0), 1: (2, 0, 0)}}
     view = ExactView([Entry(name, each) for name, each in vectors.items()], METRICS)

@@ -251,7 +251,7 @@ class CandidateSearch:
 
 
 def _continued(ranking: Ranking, row: int, most: int, each: _Round, number: int, weight: float) -> Ranked:
-    """One ranking, without the records left out, cut to the depth, behind what was read of it before."""
+    """One ranking, without the records left out, cut to the depth, together with what was read of it before."""
     internal_ids, scores = ranking.internal_ids[row], ranking.scores[row]
     complete = len(internal_ids) < most
     passed_over = each.passed_over(number)
@@ -264,6 +264,8 @@ def _continued(ranking: Ranking, row: int, most: int, each: _Round, number: int,
         before = each.read[number]
         internal_ids = np.concatenate([before.internal_ids, internal_ids])
         scores = np.concatenate([before.scores, scores])
+        order = np.lexsort((internal_ids, -scores))  # an index may find closer rows in its second reading
+        internal_ids, scores = internal_ids[order], scores[order]
     return Ranked(internal_ids, scores, complete, weight)
 
 
