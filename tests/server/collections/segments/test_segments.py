@@ -257,13 +257,18 @@ def test_a_building_process_that_is_killed_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("index", "largest", "wrote"), [(IndexKind.FLAT, 1_000, "OSError"), (IndexKind.HNSW, 200_000, "RuntimeError")]
+    ("index", "dimensions", "largest", "wrote"),
+    [
+        (IndexKind.FLAT, 16, 1_000, "OSError"),
+        (IndexKind.FLAT, 1, 10_000, "OSError"),
+        (IndexKind.HNSW, 16, 200_000, "RuntimeError"),
+    ],
 )
-def test_a_full_disk_says_so_and_how_to_go_on(tmp_path, index, largest, wrote):
-    """Of whatever writes first: the floats are written by Python, the index, which is larger, by FAISS."""
+def test_a_full_disk_says_so_and_how_to_go_on(tmp_path, index, dimensions, largest, wrote):
+    """Of whatever is too large first: the floats, the ids of rows, or the index, which FAISS writes."""
     catalogue = Catalogue(tmp_path, open_collection=lambda path, name: Collection(path, name, upkeep=UNLIMITED))
-    notes = catalogue.create(config(dimensions=16, index=index))
-    vectors = np.random.default_rng(1).normal(size=(2_000, 16)).astype(np.float32)
+    notes = catalogue.create(config(dimensions=dimensions, index=index))
+    vectors = np.random.default_rng(1).normal(size=(2_000, dimensions)).astype(np.float32)
     notes.upsert([Write(record(f"{n}", vector)) for n, vector in enumerate(vectors)]).result(30)
     merge = Merge(0, 1, "test")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -148,12 +148,19 @@ class _Written:
         """Writes what was gathered."""
         self._open.close()
         none = np.empty(0, np.int64)
-        np.save(self._folder / INTERNAL_IDS, np.concatenate([none, *self._internal_ids]))
-        np.save(self._folder / ID_OFFSETS, np.cumsum(np.array(self._lengths, np.int64)))
+        _save(self._folder / INTERNAL_IDS, np.concatenate([none, *self._internal_ids]))
+        _save(self._folder / ID_OFFSETS, np.cumsum(np.array(self._lengths, np.int64)))
         for slot, parts in enumerate(self._rows_of):
             if self.vector_counts[slot] < self.count:
-                np.save(self._folder / f"{slot}.rows.npy", np.concatenate([none, *parts]))
+                _save(self._folder / f"{slot}.rows.npy", np.concatenate([none, *parts]))
         self._fields.freeze(self._folder / FIELDS)
+
+
+def _save(path: Path, array: NDArray[np.int64]) -> None:
+    """Like `np.save`, whose own error does not say that the disk has no room."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
 
 
 def _chunks(connection: sqlite3.Connection, order: Order) -> Iterator[list[Row]]:
