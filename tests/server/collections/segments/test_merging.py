@@ -105,9 +105,17 @@ def test_rows_are_written_again_a_logarithm_of_times():
         ([segment(10), tail(1)], (0, 2)),
         ([segment(10, outdated=True), tail()], (0, 1)),
         ([segment(10), segment(10), tail()], (0, 3)),
+        ([segment(10, drifted=True), tail()], (0, 1)),
     ],
 )
 def test_whole_leaves_one_segment_without_dead_rows(parts, expected):
     merge = whole(parts)
     assert (merge and (merge.start, merge.end)) == expected
     assert merge is None or isinstance(merge, Merge)
+
+
+def test_where_a_segment_falls_short_what_comes_behind_it_stands_for_the_queries_to_expect():
+    parts = [segment(1000), segment(800, drifted=True), segment(300, drifted=True), tail(5)]
+    assert next_merge(parts, tail_rows=FULL).newer == whole(parts).newer == 2
+    assert next_merge([segment(1000), tail(100)], tail_rows=FULL).newer is None
+    assert whole([segment(1000), tail(5)]).newer is None

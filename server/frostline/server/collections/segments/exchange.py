@@ -116,7 +116,7 @@ class Segments:
             end = len(state.parts) - 1
         old = state.parts[merge.start : end]
         first, last = old[0].source.first, old[-1].source.last
-        newer = old[0].source.last + 1 if merge.drifted else None
+        newer = None if merge.newer is None else state.parts[merge.newer].source.first
         built = self._builder.build(self._place.database, self._place.folder, state.config, first, last, report, newer)
         try:
             new = [_whole(Segment(built, state.config, self._place.device))] if built else []

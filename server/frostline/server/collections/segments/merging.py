@@ -50,13 +50,13 @@ class Merge(NamedTuple):
         start: position of the first.
         end: position behind the last; the tail itself is the last part of all.
         why: for the log.
-        drifted: whether what comes behind the first stands for the queries to expect.
+        newer: position of the first that stands for the queries to expect; None where all do.
     """
 
     start: int
     end: int
     why: str
-    drifted: bool = False
+    newer: int | None = None
 
 
 def next_merge(parts: Sequence[PartInfo], *, tail_rows: int = TAIL_ROWS, idle: bool = False) -> Merge | None:
@@ -83,7 +83,7 @@ def next_merge(parts: Sequence[PartInfo], *, tail_rows: int = TAIL_ROWS, idle: b
             return Merge(place, place + 1, f"{part.dead} of {part.live + part.dead} rows are dead")
     for place, part in enumerate(parts[:-1]):
         if part.drifted:
-            return Merge(place, len(parts), "rows have changed, and recall with them", drifted=True)
+            return Merge(place, len(parts), "rows have changed, and recall with them", place + 1)
     end = len(parts) - 1
     start = _start(parts, end, IDLE_RATIO)
     if idle and end - start > 1:
@@ -92,11 +92,15 @@ def next_merge(parts: Sequence[PartInfo], *, tail_rows: int = TAIL_ROWS, idle: b
 
 
 def whole(parts: Sequence[PartInfo]) -> Merge | None:
-    """The merge that leaves one segment without dead rows; None where that is so already."""
+    """The merge that leaves one segment without dead rows that finds what is asked for; None where that is so already.
+
+    As by rule 4, what comes behind the first segment that does not stands for the queries to expect.
+    """
+    newer = next((place + 1 for place, part in enumerate(parts[:-1]) if part.drifted), None)
     if len(parts) == 2 and not parts[1].live + parts[1].dead and not parts[0].dead:
-        settled = not parts[0].in_memory and not parts[0].outdated
-        return None if settled else Merge(0, 1, "asked for")
-    return Merge(0, len(parts), "asked for") if any(part.live + part.dead for part in parts) else None
+        settled = not parts[0].in_memory and not parts[0].outdated and not parts[0].drifted
+        return None if settled else Merge(0, 1, "asked for", newer)
+    return Merge(0, len(parts), "asked for", newer) if any(part.live + part.dead for part in parts) else None
 
 
 def _start(parts: Sequence[PartInfo], end: int, ratio: int) -> int:
