@@ -1,5 +1,6 @@
 """Segments: built beside writes and searches, exchanged without a trace, thrown away when they do not fit."""
 
+import errno
 import json
 import resource
 import shutil
@@ -284,6 +285,24 @@ def test_a_full_disk_says_so_and_how_to_go_on(tmp_path, index, dimensions, large
     assert folders(tmp_path) == []
     assert notes.search_vectors(vectors[:1], 0, SearchOptions(limit=1, exact=True)).sequence == 1
     notes._shaping._segments.carry_out(merge, lambda step, done: None)
+    assert len(folders(tmp_path)) == 1
+    catalogue.close()
+
+
+@pytest.mark.parametrize("broken", ["pathlib.Path.rename", "frostline.server.collections.segments.builder.sync"])
+def test_a_segment_that_cannot_get_its_name_leaves_nothing(tmp_path, monkeypatch, broken):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "planted")
+
+    catalogue = opened(tmp_path)
+    notes = catalogue.create(config())
+    fill(notes)
+    with monkeypatch.context() as patched:
+        patched.setattr(broken, refuse)
+        with pytest.raises(StorageFull):
+            shape(notes)
+    assert folders(tmp_path) == []
+    shape(notes)
     assert len(folders(tmp_path)) == 1
     catalogue.close()
 

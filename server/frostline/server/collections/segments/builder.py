@@ -89,9 +89,14 @@ class Builder:
         if not rows:
             return None
         finished = folder / f"{first:012d}-{last:012d}-{uuid.uuid4().hex[:8]}"
-        with explained(_PURPOSE):
-            unfinished.rename(finished)
-            sync(folder)
+        try:
+            with explained(_PURPOSE):
+                unfinished.rename(finished)
+                sync(folder)
+        except BaseException:
+            for each in (unfinished, finished):  # else each attempt would leave another
+                shutil.rmtree(each, ignore_errors=True)
+            raise
         return finished
 
     def cancel(self, database: Path) -> None:
