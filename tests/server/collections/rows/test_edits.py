@@ -166,6 +166,14 @@ def test_upsert_of_nothing_takes_a_sequence(kept):
     assert (written.count, written.sequence) == (0, 1)
 
 
+def test_columns_of_nothing_take_a_sequence_and_spoil_nothing_beside_them(kept):
+    nothing = UpsertVectors(0, [], [], np.empty((0, 4), np.float32))
+    empty, written = kept.write(nothing, Upsert([Write(record("a"))]))
+    assert [(each.count, each.sequence) for each in (empty, written)] == [(0, 1), (1, 2)]
+    (empty,) = kept.write(nothing)
+    assert (empty.count, empty.sequence, last(kept).added) == (0, 3, [])
+
+
 EVERYTHING = "SELECT internal_id, id, sequence, crc, content_crc, content_hash, payload, text, image FROM records"
 VECTORS = "SELECT key, crc, vector FROM vectors ORDER BY key"
 

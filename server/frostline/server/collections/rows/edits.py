@@ -85,7 +85,8 @@ class Edit:
         internal_ids = range(self._next, self._next + len(ids))
         self._remove([internal_id for internal_id, _ in self._changes.heads(ids).values()])
         self._changes.insert_vectors(internal_ids, self._sequence, columns.slot, ids, payloads, vectors)
-        self._effect.added.append(Added(internal_ids, ids, payloads, {columns.slot: vectors}))
+        if ids:
+            self._effect.added.append(Added(internal_ids, ids, payloads, {columns.slot: vectors}))
         return self._effect
 
     def patch(self, patches: Sequence[PayloadPatch]) -> Effect:
