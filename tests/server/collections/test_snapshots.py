@@ -87,6 +87,21 @@ def test_snapshots_are_found_under_every_name_of_their_collection(catalogue, fol
     catalogue.close()
 
 
+def test_a_snapshot_belongs_to_what_is_in_it_where_an_alias_is_moved_meanwhile(catalogue, monkeypatch):
+    filled(catalogue)
+    filled(catalogue, "other", 1)
+    catalogue.set_alias("live", "notes")
+    get = catalogue.get
+
+    def get_late(*args):
+        catalogue.set_alias("live", "other")
+        return get(*args)
+
+    monkeypatch.setattr(catalogue, "get", get_late)
+    made = catalogue.create_snapshot("live")
+    assert (made.collection, made.record_count) in (("notes", 3), ("other", 1))
+
+
 def test_snapshots_of_earlier_servers_are_found_by_the_name_they_were_made_under(catalogue, folder):
     filled(catalogue)
     made = catalogue.create_snapshot("notes")

@@ -87,14 +87,14 @@ class Catalogue:
         text = config.model_dump_json()
         return self._add(config.id, lambda folder: database.create(folder / database.FILE_NAME, text))
 
-    def get(self, name: str) -> Collection:
-        """Finds a collection by name or alias.
+    def get(self, name: str, names: Names | None = None) -> Collection:
+        """Finds a collection by name or alias, as the names are now or were at an earlier moment.
 
         Raises:
             NotFound: there is none.
             DataDamaged: its file could not be read at start; says how to restore it.
         """
-        folder = self._names.folder(name)
+        folder = (names or self._names).folder(name)
         entry = self._entries.get(folder) if folder else None
         if isinstance(entry, FrostlineError):
             raise type(entry)(*entry.args) from entry
@@ -190,7 +190,8 @@ class Catalogue:
             NotFound: there is no such collection.
             ShuttingDown: closed.
         """
-        return self._snapshots.create(self._names, name, self.get(name))
+        names = self._names  # an alias may be moved at any moment
+        return self._snapshots.create(names, name, self.get(name, names))
 
     def snapshots(self, name: str | None = None) -> Sequence[Snapshot]:
         """The snapshots, newest first; see `Snapshots.list`."""
