@@ -2,12 +2,13 @@
 
 Rule 1. A query gets fewer than are wanted only if fewer match: as long as a ranking goes on and what comes next may
         still count, it is read again twice as deep.
-Rule 1a. Grouped by a declared field, rankings go on without the groups that are full: the index knows their rows, so
-        that what is read depends on how many groups are wanted, not on how large they are. Grouped by another field,
-        they are read no deeper than `MAX_GROUPED_DEPTH`, and the explanation says where that was too little.
+Rule 1a. Grouped by a declared field, a query of one ranking goes on without the groups that are full: the index knows
+        their rows, so that what is read depends on how many groups are wanted, not on how large they are. Grouped by
+        another field, or fused, where scores need the whole of each ranking, none is read deeper than
+        `MAX_GROUPED_DEPTH`, and the explanation says where that was too little.
 Rule 2. Records that are left out leave no gap: ranks, scales and depths are as if they did not exist.
 Rule 3. What is found is that of the last depth read: fusion, diversity and grouping see nothing of earlier rounds, but
-        for rankings that went on without full groups, which are one ranking with what was read of them before.
+        for a ranking that went on without full groups, which is one with what was read of it before.
 """
 
 from collections import defaultdict
@@ -31,7 +32,7 @@ MAX_DEPTH = 10_000
 MIN_FUSED_DEPTH = 100
 DEPTH_FACTOR = 5
 MAX_GROUPED_DEPTH = 20_000
-"""The deepest a ranking is read for groups whose rows no index knows."""
+"""The deepest a ranking is read for groups that it cannot go on without."""
 MAX_ROWS_AT_ONCE = 1_000_000
 """About how many rows of rankings are held at once."""
 MAX_COMPARISONS = 50_000_000
@@ -195,7 +196,8 @@ class CandidateSearch:
             each.depth *= 2
             return True
         full = full_groups(groups, self._options.grouping.max_per_group)
-        rest = self._view.outside_groups(self._options.grouping.path, full, self._matching)
+        path = self._options.grouping.path
+        rest = None if each.is_fused else self._view.outside_groups(path, full, self._matching)
         if rest is None:
             return self._deepened_to_cap(each)
         # As long as groups fill up, others come into sight.
