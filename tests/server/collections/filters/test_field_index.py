@@ -124,6 +124,19 @@ def test_counts_values(index, folder, rows):
         assert integers[290] == sum(row["integer"] in (290, [3, 290]) for row in chosen)
 
 
+def test_rows_with_one_value_only_are_told_apart_and_entries_sorted_for_it_once(index, folder, rows, monkeypatch):
+    sevens = {row for row, each in enumerate(rows) if each["integer"] == 7}
+    frozen = FrozenFieldIndex.open(folder)
+    sort, sorts = np.sort, []
+    monkeypatch.setattr(np, "sort", lambda array: sorts.append(len(array)) or sort(array))
+    for each in (index, frozen, frozen):
+        assert set(each.rows_with_only(("integer",), [7, 290], ROWS)) >= sevens
+        assert set(each.rows_with_only(("integer",), [3, 7], ROWS)).isdisjoint(
+            row for row, each in enumerate(rows) if each["integer"] == [3, 290]
+        )
+    assert sum(length > ROWS for length in sorts) == 1
+
+
 @pytest.mark.parametrize("path", ["undeclared", "float", "geo", ""])
 def test_refuses_facets_of_other_fields(path, index, folder):
     for each in (index, FrozenFieldIndex.open(folder)):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from frostline.server.collections.fields import FieldKind, IndexedField, check_fields
-from frostline.server.collections.filters.bitmaps import bitmap_of, rows_of
+from frostline.server.collections.filters.bitmaps import rows_of
 from frostline.server.collections.filters.bounds import IndexedRows, Selection, select
 from frostline.server.collections.filters.expression import Expression, Path
 from frostline.server.collections.filters.field_files import read_fields, write_fields
@@ -31,6 +31,8 @@ class _Counted(IndexedRows, Protocol):
     def entries(self) -> tuple[NDArray[Any], NDArray[np.uint32]]: ...
 
     def label(self, value: int) -> str: ...
+
+    def several(self) -> BitMap: ...
 
 
 class FieldIndex:
@@ -188,11 +190,7 @@ def _facets(path: str, fields: Mapping[Path, _Counted], rows: BitMap, limit: int
 
 def _rows_with_only(field: _Counted, values: Sequence[FacetValue]) -> BitMap:
     found = field.among(tuple(value for value in values if answers(field.kind, value)))
-    if not found or field.single():
-        return found
-    rows = np.sort(field.entries()[1])
-    several = rows[1:][rows[1:] == rows[:-1]]
-    return found - bitmap_of(several, int(rows[-1]) + 1) - field.near() - field.odd()
+    return found if not found or field.single() else found - field.several() - field.near() - field.odd()
 
 
 def _facet_value(field: _Counted, value: int) -> FacetValue:

@@ -94,6 +94,7 @@ class FrozenRows:
             raise DataDamaged(f"the {kind} index lacks an array or has a damaged one: {error}") from error
         self._kind = kind
         self._total = rows
+        self._several: BitMap | None = None
         self._check()
 
     def _take(self, kind: FieldKind, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -157,6 +158,13 @@ class FrozenRows:
         """Whether no row has two values."""
         return len(self._rows) + len(self._near) + len(self._odd) == len(self._present)
 
+    def several(self) -> BitMap:
+        """Rows with several indexed values; found once, since all entries are sorted for it."""
+        if self._several is None:
+            rows = np.sort(self._rows)
+            self._several = self._bitmap(rows[1:][rows[1:] == rows[:-1]])
+        return self._several
+
     def compared(self, *tests: tuple[Operator, Scalar]) -> BitMap:
         """Rows with an indexed value that compares so in each test."""
         if self._kind is FieldKind.KEYWORD:
@@ -186,7 +194,8 @@ class FrozenRows:
 
     def size_bytes(self) -> int:
         """Memory in use beyond the mapped file, about."""
-        return sum(len(each.serialize()) for each in (self._present, self._near, self._odd)) + sys.getsizeof(self)
+        kept = self._present, self._near, self._odd, self._several or BitMap()
+        return sum(len(each.serialize()) for each in kept) + sys.getsizeof(self)
 
     def _term(self, code: int) -> bytes:
         return bytes(self._terms[self._ends[code - 1] if code else 0 : self._ends[code]])

@@ -162,6 +162,11 @@ class GrowingRows:
         misfits = self._seen(self._field.near_rows), self._seen(self._field.odd_rows)
         return len(rows) + sum(map(len, misfits)) == len(self._seen(self._field.present_rows))
 
+    def several(self) -> BitMap:
+        """Rows with several indexed values."""
+        _, rows = self.entries()
+        return bitmap_of(rows[1:][rows[1:] == rows[:-1]], self._rows)
+
     def compared(self, *tests: tuple[Operator, Scalar]) -> BitMap:
         """Rows with an indexed value that compares so in each test."""
         values, rows = self.entries()
