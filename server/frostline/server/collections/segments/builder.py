@@ -28,7 +28,7 @@ _PURPOSE = "a segment of the collection, whose records are safe and found withou
 
 
 class BuildFailed(Exception):
-    """A building process did not do its work; the message says how it ended."""
+    """A process that builds or measures did not do its work; the message says how it ended."""
 
 
 class Builder:
@@ -71,6 +71,7 @@ class Builder:
         Raises:
             BuildFailed: the process ended without a segment, or the builder was stopped.
             StorageFull: the disk has no room.
+            Overloaded: no more files may be opened.
         """
         with explained(_PURPOSE):
             folder.mkdir(exist_ok=True)
@@ -169,7 +170,7 @@ def _answer(process: "subprocess.Popen[str]", order: Order | Question, report: R
         process.stdin.write(f"{order.model_dump_json()}\n")
         process.stdin.flush()
     except BrokenPipeError as error:
-        raise BuildFailed(f"the building process ended at once, with {process.wait()}") from error
+        raise BuildFailed(f"the process for a segment ended at once, with {process.wait()}") from error
     for line in process.stdout:
         said: dict[str, Any] = json.loads(line)
         if "step" in said:
@@ -181,4 +182,4 @@ def _answer(process: "subprocess.Popen[str]", order: Order | Question, report: R
             raise failed
         else:
             return said
-    raise BuildFailed(f"the building process was ended, with {process.wait()}")
+    raise BuildFailed(f"the process for a segment was ended, with {process.wait()}")

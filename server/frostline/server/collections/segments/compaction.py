@@ -7,7 +7,7 @@ from typing import Protocol
 
 POLL_SECONDS = 0.25
 FAILED_SECONDS = 60.0
-"""How long a collection is left alone after a build that failed."""
+"""How long a collection is left alone after something that failed."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Compactor:
         try:
             return collection.compact()
         except Exception:
-            # The records are safe and searches go on without the segment; whatever it was, it is tried again.
-            _log.exception("a segment could not be built; tried again in %d s", FAILED_SECONDS)
+            # The records are safe and searches go on as before; whatever it was, it is tried again.
+            _log.exception("a segment could not be built or looked after; tried again in %d s", FAILED_SECONDS)
             self._resting[id(collection)] = time.monotonic() + FAILED_SECONDS
             return False

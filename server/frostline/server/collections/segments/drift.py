@@ -23,7 +23,8 @@ from frostline.server.collections.vectors.selection import Selection
 from frostline.server.collections.vectors.truth import FEWEST_QUERIES
 
 DRIFT_SHARE = 0.1
-"""A segment is measured again when rows have died in it or come behind it: this share of those at the last time."""
+"""A segment is measured again when so many rows have died in it or come behind it since the last time: this share of
+its rows that live and of those that had died or come by then."""
 NEWER_QUERIES = 1_024
 OWN_QUERIES = 512
 

@@ -107,8 +107,9 @@ class Segments:
         """Builds a segment of some parts, and puts it into their place while searches and writes go on.
 
         Raises:
-            BuildFailed: nothing has changed.
-            StorageFull: the disk has no room; nothing has changed.
+            BuildFailed: no record and no segment has changed.
+            StorageFull: the disk has no room; no record and no segment has changed.
+            Overloaded: no more files may be opened; no record and no segment has changed.
         """
         state, end = self._states.state, merge.end
         if end == len(state.parts):

@@ -82,8 +82,9 @@ class Shaping:
 
         Raises:
             ShuttingDown: the collection was closed meanwhile.
-            BuildFailed: nothing has changed.
-            StorageFull: the disk has no room; nothing has changed.
+            BuildFailed: no record and no segment has changed.
+            StorageFull: the disk has no room; no record and no segment has changed.
+            Overloaded: no more files may be opened; no record and no segment has changed.
         """
         said: queue.SimpleQueue[tuple[str, float] | Exception | None] = queue.SimpleQueue()
 
