@@ -27,7 +27,7 @@ from frostline.server.collections.segments.builder import Builder, BuildFailed
 from frostline.server.collections.segments.building import Order
 from frostline.server.collections.segments.merging import Merge
 from frostline.server.collections.segments.shaping import Upkeep
-from frostline.server.errors import StorageFull
+from frostline.server.errors import Overloaded, StorageFull
 from inline_builder import InlineBuilder
 
 ROWS = 40
@@ -286,6 +286,21 @@ def test_a_full_disk_says_so_and_how_to_go_on(tmp_path, index, dimensions, large
     assert notes.search_vectors(vectors[:1], 0, SearchOptions(limit=1, exact=True)).sequence == 1
     notes._shaping._segments.carry_out(merge, lambda step, done: None)
     assert len(folders(tmp_path)) == 1
+    catalogue.close()
+
+
+def test_too_many_open_files_are_told_as_such(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EMFILE, "planted")
+
+    catalogue = opened(tmp_path, Builder())
+    notes = catalogue.create(config())
+    fill(notes)
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(Overloaded, match="too many files open for a segment"):
+            shape(notes)
+    assert folders(tmp_path) == []
     catalogue.close()
 
 

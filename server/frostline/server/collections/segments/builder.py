@@ -121,6 +121,7 @@ class Builder:
 
         Raises:
             BuildFailed: the process ended without an answer, or the builder was stopped.
+            Overloaded: no more files may be opened.
         """
         with self._one_at_a_time(database):
             return self._measure(Question(database=database, folder=folder, config=config))
@@ -148,8 +149,9 @@ class Builder:
         """What a process of its own answers."""
         self._refuse_cancelled(order.database)
         command = [sys.executable, "-m", f"frostline.server.collections.segments.{module}"]
-        # Its log lines go where the server's go.
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with explained(_PURPOSE):  # its log lines go where the server's go
+            started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with started as process:
             self._running = order.database, process
             try:
                 if order.database in self._cancelled:

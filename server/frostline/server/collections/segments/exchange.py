@@ -153,6 +153,7 @@ class Segments:
 
         Raises:
             BuildFailed: nothing was measured.
+            Overloaded: no more files may be opened; nothing was measured.
         """
         state = self._states.state
         behind = 0
