@@ -37,11 +37,29 @@ async def test_a_server_with_a_certificate_is_reached(secure, certificate):
     assert secure.metadata[-1]["authorization"] == "Bearer t"
 
 
-@pytest.mark.parametrize("options", [{}, {"tls": True}])
-def test_a_server_that_cannot_prove_its_name_is_not_trusted(secure, options):
-    with Client(secure.target, retry=Retry(attempts=1), **options) as client, pytest.raises(Unavailable):
-        client.list_encoders(timeout_seconds=5)
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [({}, "serves with TLS: connect with tls"), ({"tls": True}, "is not trusted: give ca_certificate")],
+)
+def test_a_server_that_cannot_prove_its_name_is_not_trusted(secure, options, advice):
+    with Client(secure.target, retry=Retry(attempts=1), **options) as client:
+        with pytest.raises(Unavailable, match=advice):
+            client.list_encoders(timeout_seconds=5)
     assert secure.metadata == []
+
+
+def test_who_expects_tls_of_a_server_without_is_told(fake):
+    port = fake.target.rpartition(":")[2]
+    with Client(f"127.0.0.1:{port}", tls=True, retry=Retry(attempts=1)) as client:
+        with pytest.raises(Unavailable, match="without tls"):
+            client.list_encoders(timeout_seconds=5)
+
+
+def test_a_certificate_for_another_name_is_called_that(secure, certificate):
+    port = secure.target.rpartition(":")[2]
+    with Client(f"127.0.0.1:{port}", ca_certificate=certificate[1], retry=Retry(attempts=1)) as client:
+        with pytest.raises(Unavailable, match="for another name: connect by one that it holds"):
+            client.list_encoders(timeout_seconds=5)
 
 
 def test_a_certificate_that_cannot_be_read_is_named(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.client import InvalidInput
+from frostline.client import InvalidInput, Record
 
 ALONE = "\ud800"
 LARGE = 2**31
@@ -29,6 +29,9 @@ LARGE = 2**31
         (lambda client: client.search("c", "a", limit=LARGE), "limit 2147483648"),
         (lambda client: client.search("c", "a", limit=0), "limit 0 is no whole number from 1"),
         (lambda client: client.get("c", [1]), "1 is no str"),
+        (lambda client: client.upsert("c", [{"id": "a"}]), "must be Record objects, not dict"),
+        (lambda client: client.upsert("c", Record("a", text="b")), "one Record was passed"),
+        (lambda client: client.upsert("c", "abc"), "one str was passed"),
         (lambda client: client.delete("c", [1]), "1 is no str"),
         (lambda client: client.upsert_vectors("c", ["a", "b"], [[1.0], [1.0, 2.0]]), r"shape \(n, d\)"),
         (lambda client: client.upsert_vectors("c", ["a"], [["x"]]), r"shape \(n, d\)"),

@@ -225,6 +225,7 @@ def test_a_combination_has_parts_with_weights(fake, client, notes, tmp_path):
         ("a", {"diversity": float("nan")}, "diversity nan"),
         ("a", {"max_per_group": 2}, "without group_by"),
         ("a", {"range": True}, "give one"),
+        ("a", {"range": 0.5}, "min_score the lowest score"),
         ("a", {"payload_fields": "price"}, "pass a list"),
         ("a", {"min_score": "high"}, "min_score 'high'"),
     ],

@@ -10,6 +10,8 @@ from frostline.cli.jobs import REJECTED, job_progress
 from frostline.cli.output import duration, show_fields, show_json, size
 from frostline.cli.session import Session, client_command
 
+_SUFFIXES = ("", ".parquet", ".pq")
+
 
 @client_command
 def export(
@@ -25,6 +27,8 @@ def export(
     `frostline import` makes the same collection of it, bit for bit, without embedding anything. The file appears when
     it is whole. The exit code is 3 when the server could not read some records, since they are damaged.
     """
+    if file.suffix.lower() not in _SUFFIXES:
+        raise typer.BadParameter(f"{file} would be a Parquet file; call it {file.with_suffix('.parquet')}")
     from frostline.indexer import export as run
 
     with (

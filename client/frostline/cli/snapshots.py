@@ -57,7 +57,7 @@ def list_snapshots(
     if session.as_json:
         show_json(found)
     elif not found:
-        say("No snapshots; `frostline snapshots create` makes one.")
+        say(f"No snapshots{f' of {collection}' if collection else ''}; `frostline snapshots create` makes one.")
     else:
         columns = (
             Column("SNAPSHOT"),

@@ -28,7 +28,7 @@ def not_alone(items: object) -> None:
     Raises:
         InvalidInput: `items` is a single input.
     """
-    if isinstance(items, (str, bytes, Path)):
+    if isinstance(items, (str, bytes, Path, types.Record)):
         raise InvalidInput(f"one {type(items).__name__} was passed where several inputs are expected; pass a list")
 
 
@@ -132,6 +132,8 @@ def record_message(record: types.Record) -> records_v1.Record:
     Raises:
         InvalidInput: names the record and what is wrong with it.
     """
+    if not isinstance(cast(object, record), types.Record):
+        raise InvalidInput(f"records must be Record objects, not {type(record).__name__}: {str(record)[:80]!r}")
     try:
         message = records_v1.Record(
             id=unicode(record.id),

@@ -69,6 +69,8 @@ def search_request(
     Raises:
         InvalidInput: an option is unknown, out of range, or contradicts another.
     """
+    if not isinstance(cast(object, range), bool):
+        raise InvalidInput(f"range is {range!r}; it is True or False, and min_score the lowest score of a hit")
     if range and min_score is None:
         raise InvalidInput("a range search finds all above min_score; give one")
     not_alone(payload_fields)

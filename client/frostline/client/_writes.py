@@ -45,6 +45,7 @@ class WriteCalls(Caller):
         timeout_seconds: float | None = None,
     ) -> Upserted:
         """Writes records; see `Client.upsert`."""
+        not_alone(records)
         return await self._upsert(_requests(collection, records, batch_size, skip_unchanged), timeout_seconds)
 
     async def upsert_batches(

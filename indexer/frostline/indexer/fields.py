@@ -167,6 +167,8 @@ def read_image(path: Path, max_bytes: int) -> bytes:
 
 def _field(values: Mapping[str, Any], name: str) -> object:
     value: object = values.get(name)
+    if value is None and name in values:
+        raise RowRejected("MISSING_FIELD", f"{name!r} of the row is null")
     if value is None:
         raise RowRejected("MISSING_FIELD", f"row has no {name!r}, it has {_listed(values)}")
     return value

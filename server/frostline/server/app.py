@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from frostline.server.api.additions import Additions
-from frostline.server.api.addresses import client_target, is_socket, remove_socket
+from frostline.server.api.addresses import client_target, is_socket, listening_address, remove_socket
 from frostline.server.api.server import GrpcServer, Rooms
 from frostline.server.batching.batcher import Batcher, Limits
 from frostline.server.collections.catalogue import Catalogue
@@ -83,6 +83,7 @@ class App:
         stack.callback(compactor.close)
         catalogue = await asyncio.to_thread(_catalogue, settings, compactor)
         stack.callback(catalogue.close)
+        listening_address(settings.host, settings.port)  # before encoders are loaded, which takes a while
         registry = await asyncio.to_thread(_registry, settings)
         stack.callback(registry.close)
         for name in settings.encoders:

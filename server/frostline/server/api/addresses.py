@@ -29,6 +29,8 @@ def listening_address(host: str, port: int) -> str:
     Raises:
         InvalidInput: it cannot be listened on; says why.
     """
+    if host == UNIX:
+        raise InvalidInput(f"host {UNIX!r} names no socket file; write {UNIX}/path/of.sock")
     if is_socket(host):
         return UNIX + str(_free_path(Path(host.removeprefix(UNIX))))
     try:
@@ -37,7 +39,9 @@ def listening_address(host: str, port: int) -> str:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier server may linger
             probe.bind(address)
     except OSError as error:
-        raise InvalidInput(f"cannot listen on {host} port {port}: {error.strerror}; choose another") from error
+        raise InvalidInput(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another host, or port (0 takes a free one)"
+        ) from error
     return _joined(host, port)
 
 
