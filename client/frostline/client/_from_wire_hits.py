@@ -16,17 +16,13 @@ def hits_of(answer: v1.SearchRecordsResponse, count: int) -> list[Hits]:
     Raises:
         Internal: the columns do not fit each other or the request.
     """
-    counts, ids, payloads, groups = (
-        list(answer.hit_counts),
-        list(answer.ids),
-        list(answer.payloads),
-        list(answer.groups),
-    )
-    total, columns = sum(counts), answer.scores
-    lengths = (len(counts), len(ids), len(columns), len(payloads or ids), len(groups or ids))
+    counts, ids = list(answer.hit_counts), list(answer.ids)
+    payloads, groups = list(answer.payloads), list(answer.groups)
+    total, scores_bytes = sum(counts), answer.scores
+    lengths = (len(counts), len(ids), len(scores_bytes), len(payloads or ids), len(groups or ids))
     if lengths != (count, total, 4 * total, total, total):
         raise Internal(f"the server's answer of {lengths} does not fit {count} queries with {total} hits")
-    scores = np.frombuffer(columns, "<f4")
+    scores = np.frombuffer(scores_bytes, "<f4")
     timings, recall, explanation = timings_of(answer.timings), recall_of(answer), explanation_of(answer)
     sequence = answer.sequence
     hits: list[Hits] = []

@@ -49,8 +49,8 @@ class CollectionService(CollectionServiceServicer):
         page = Page(request, start="")
         collections = sorted(self._catalogue.list(), key=lambda each: each.config.id)
         rest = [each for each in collections if each.config.id >= str(page.start)]
-        messages = await asyncio.to_thread(self._existing, rest[: page.size])
-        more = page.token(rest[page.size].config.id) if len(rest) > page.size else ""
+        shown, more = page.cut(rest, lambda each: each.config.id)
+        messages = await asyncio.to_thread(self._existing, shown)
         return pb.ListCollectionsResponse(collections=messages, next_page_token=more)
 
     async def UpdateCollection(
@@ -82,10 +82,8 @@ class CollectionService(CollectionServiceServicer):
     async def ListAliases(self, request: pb.ListAliasesRequest, context: Context) -> pb.ListAliasesResponse:
         page = Page(request, start="")
         rest = [(alias, name) for alias, name in self._catalogue.aliases().items() if alias >= str(page.start)]
-        more = page.token(rest[page.size][0]) if len(rest) > page.size else ""
-        return pb.ListAliasesResponse(
-            aliases=[_alias(alias, name) for alias, name in rest[: page.size]], next_page_token=more
-        )
+        shown, more = page.cut(rest, lambda each: each[0])
+        return pb.ListAliasesResponse(aliases=[_alias(alias, name) for alias, name in shown], next_page_token=more)
 
     async def DeleteAlias(self, request: pb.DeleteAliasRequest, context: Context) -> pb.DeleteAliasResponse:
         await asyncio.to_thread(self._catalogue.delete_alias, resource_id(request.name, "collections"))

@@ -64,8 +64,8 @@ class EncoderService(EncoderServiceServicer):
     async def ListEncoders(self, request: pb.ListEncodersRequest, context: Context) -> pb.ListEncodersResponse:
         page = Page(request, start="")
         names = [name for name in self._registry.names() if name >= str(page.start)]
-        encoders = await asyncio.to_thread(self._existing, names[: page.size])
-        more = page.token(names[page.size]) if len(names) > page.size else ""
+        shown, more = page.cut(names, str)
+        encoders = await asyncio.to_thread(self._existing, shown)
         return pb.ListEncodersResponse(encoders=encoders, next_page_token=more)
 
     async def GetEncoder(self, request: pb.GetEncoderRequest, context: Context) -> pb.Encoder:

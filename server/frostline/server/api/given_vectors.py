@@ -56,13 +56,8 @@ def many(
     space = collection.config.vectors[slot].space
     vectors = convert.matrix(message, rows, space, where(collection, slot))
     errors: dict[int, FrostlineError] = {}
-    if len(vectors) == 1:  # the most frequent kind of search
-        fine = np.array([_SMALLEST < float(np.vdot(vectors, vectors)) < _LARGEST])  # nan is not
-    else:
-        squares = np.einsum("ij,ij->i", vectors, vectors)
-        fine = (squares > _SMALLEST) & (squares < _LARGEST)
-    if fine.all():
-        return space.fit(vectors) if space.normalize else vectors, errors
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    fine = (squares > _SMALLEST) & (squares < _LARGEST)  # nan is not
     for index in np.flatnonzero(~fine).tolist():
         if error := collection.check_vector(slot, vectors[index]):
             errors[index] = error

@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from frostline.server.errors import InvalidInput
+
+T = TypeVar("T")
 
 DEFAULT_SIZE = 100
 LARGEST = 1000
@@ -39,6 +42,16 @@ class Page:
         self.size: int = asked.page_size or DEFAULT_SIZE
         self._digest = _digest(request)
         self.start = self._open(asked.page_token, type(start)) if asked.page_token else start
+
+    def cut(self, rest: Sequence[T], position: Callable[[T], str]) -> tuple[Sequence[T], str]:
+        """The items of this page, and the token of the next; empty where there is none.
+
+        Args:
+            rest: the items from the start of the page on.
+            position: says where a page begins that begins with an item.
+        """
+        more = self.token(position(rest[self.size])) if len(rest) > self.size else ""
+        return rest[: self.size], more
 
     def token(self, position: int | str) -> str:
         """A token for the page that begins at a position."""

@@ -1,6 +1,7 @@
 """How searches shall be done, as callers ask for it."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 from frostline.server.api import convert, filters
@@ -45,34 +46,29 @@ def search_options(request: pb.SearchRecordsRequest, mode: SearchMode) -> Search
     """
     _check_depth(request)
     _check_scores(request, mode)
-    special = request.HasField("filter") or request.HasField("fusion") or request.HasField("grouping")
-    if not (special or request.payload_fields or request.range):
-        min_score = request.min_score if request.HasField("min_score") else None
-        return _plain(
-            request.limit or DEFAULT_LIMIT,
-            request.offset,
-            min_score,
-            request.diversity,
-            request.exact,
-            request.include_payloads,
-            request.explain,
-        )
     if request.payload_fields and not request.include_payloads:
         raise InvalidInput("payload_fields needs include_payloads; set it, or leave payload_fields out")
     convert.at_most(len(request.payload_fields), _MOST_PATHS, "payload_fields")
-    return SearchOptions(
-        limit=request.limit if request.range else request.limit or DEFAULT_LIMIT,
-        offset=request.offset,
-        expression=filters.expression(request.filter) if request.HasField("filter") else None,
-        min_score=request.min_score if request.HasField("min_score") else None,
-        fusion=_fusion(request.fusion) if request.HasField("fusion") else _FUSION,
-        diversity=request.diversity,
-        grouping=_grouping(request.grouping) if request.HasField("grouping") else None,
-        exact=request.exact,
-        whole_range=request.range,
-        payloads=request.include_payloads,
+    plain = _plain(
+        request.limit if request.range else request.limit or DEFAULT_LIMIT,
+        request.offset,
+        request.min_score if request.HasField("min_score") else None,
+        request.diversity,
+        request.exact,
+        request.range,
+        request.include_payloads,
+        request.explain,
+    )
+    filtered, fused = request.HasField("filter"), request.HasField("fusion")
+    grouped = request.HasField("grouping")
+    if not (filtered or fused or grouped or request.payload_fields):
+        return plain
+    return replace(
+        plain,
+        expression=filters.expression(request.filter) if filtered else None,
+        fusion=_fusion(request.fusion) if fused else _FUSION,
+        grouping=_grouping(request.grouping) if grouped else None,
         payload_fields=tuple(filters.path(each, "payload field") for each in request.payload_fields),
-        explain=request.explain,
     )
 
 
@@ -81,7 +77,14 @@ _FUSION = Fusion()
 
 @lru_cache(1024)
 def _plain(
-    limit: int, offset: int, min_score: float | None, diversity: float, exact: bool, payloads: bool, explain: bool
+    limit: int,
+    offset: int,
+    min_score: float | None,
+    diversity: float,
+    exact: bool,
+    whole_range: bool,
+    payloads: bool,
+    explain: bool,
 ) -> SearchOptions:
     """Options without parts of their own; callers ask with the same ones again and again."""
     return SearchOptions(
@@ -91,6 +94,7 @@ def _plain(
         fusion=_FUSION,
         diversity=diversity,
         exact=exact,
+        whole_range=whole_range,
         payloads=payloads,
         explain=explain,
     )

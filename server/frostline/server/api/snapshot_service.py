@@ -37,10 +37,8 @@ class SnapshotService(SnapshotServiceServicer):
         name = resource_id(request.collection, "collections") if request.collection else None
         snapshots = await asyncio.to_thread(self._catalogue.snapshots, name)
         rest = [each for each in snapshots if not page.start or _place(each) <= str(page.start)]  # newest first
-        more = page.token(_place(rest[page.size])) if len(rest) > page.size else ""
-        return pb.ListSnapshotsResponse(
-            snapshots=[_message(snapshot) for snapshot in rest[: page.size]], next_page_token=more
-        )
+        shown, more = page.cut(rest, _place)
+        return pb.ListSnapshotsResponse(snapshots=[_message(snapshot) for snapshot in shown], next_page_token=more)
 
     async def RestoreSnapshot(self, request: pb.RestoreSnapshotRequest, context: Context) -> collection_pb2.Collection:
         snapshot_id = resource_id(request.name, "snapshots")

@@ -101,7 +101,6 @@ async def until_closing(requests: AsyncIterator[Q], closing: asyncio.Event) -> A
                 reading = False
             yield request
     finally:
-        closed.remove_done_callback(stop)
         closed.cancel()
     raise ShuttingDown("the server is shutting down; what it answered is done, send the rest again")
 

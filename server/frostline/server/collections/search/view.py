@@ -161,11 +161,12 @@ class StateView:
     def record_ids(self, internal_ids: NDArray[np.int64]) -> list[str]:
         """The ids of the records behind rows; see `search_port.View`."""
         parts = self._state.parts
-        holding = [part for part in parts if part.total]
-        if len(holding) == 1:
-            return holding[0].source.record_ids(holding[0].rows(internal_ids))
+        located = locate(parts, internal_ids)
+        if len(located) == 1:
+            part = parts[located[0][0]]
+            return part.source.record_ids(part.rows(internal_ids))
         ids = [""] * len(internal_ids)
-        for place, mine in locate(parts, internal_ids):
+        for place, mine in located:
             part = parts[place]
             found = part.source.record_ids(part.rows(internal_ids[mine]))
             for position, record_id in zip(mine.tolist(), found, strict=True):
