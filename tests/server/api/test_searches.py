@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from frostline.server.api import sequences
+from frostline.server.api import search_lane, sequences
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.segments.waiting import Waiters
 from frostline.v1 import collection_pb2 as cp
@@ -375,6 +375,25 @@ async def test_who_waits_for_a_commit_hears_that_the_collection_is_gone(plain):
     await asyncio.sleep(0.05)
     await plain.DeleteCollection(c.DeleteCollectionRequest(name=NOTES))
     assert (await refused(searching)).code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_the_event_loop_runs_a_search_under_a_filter_once_it_is_known_what_the_filter_lets_through(
+    plain, monkeypatch
+):
+    threads = []
+    unspied = Collection.search_vectors
+
+    def search_vectors(collection, vectors, slot, options):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return unspied(collection, vectors, slot, options)
+
+    monkeypatch.setattr(Collection, "search_vectors", search_vectors)
+    monkeypatch.setattr(search_lane, "SHORT_SECONDS", 60)
+    for _ in range(2):
+        await found(plain, [1, 0], filter=filtered("n >= 3"))
+        await found(plain, [1, 0], filter=filtered("n >= 3"))
+        await plain.UpsertRecords(upsert_request(circle(5)))
+    assert threads == [False, True] * 2
 
 
 async def test_a_search_that_fails_unexpectedly_fails_its_caller_alone(plain, monkeypatch):

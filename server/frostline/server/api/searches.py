@@ -97,8 +97,9 @@ class Searches:
         def search(vectors: NDArray[np.float32]) -> Hits:
             return collection.search_vectors(vectors, slot, options)
 
-        # Filters are evaluated anew after each commit, and payloads are read from a file.
-        steady = options.expression is None and not options.payloads
+        # The first search after a commit finds out what the filter lets through; payloads are read from a file.
+        known = options.expression is None or collection.remembers(options.expression)
+        steady = known and not options.payloads
         return await self._lane.search(_kind(collection, slot, request, options), search, rows, steady=steady)
 
 

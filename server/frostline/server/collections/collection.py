@@ -243,6 +243,10 @@ class Collection:
             rows=options.payloads,
         )
 
+    def remembers(self, expression: Expression) -> bool:
+        """Whether it is known what a filter lets through as of the last commit, so that a search need not find out."""
+        return self._states.state.remembered(expression) is not None
+
     def reached(self, sequence: int) -> "Future[None]":
         """A future that is done when a commit is there; see `Waiters.reached`."""
         return self._states.waiters.reached(sequence)

@@ -25,6 +25,9 @@ def test_answers_are_the_nearest_of_the_matching_rows_but_the_query(metric):
             near[~case.selection.contains(np.arange(3_000))] = -np.inf
         assert len(np.unique(case.answer)) == len(case.answer)
         assert near[case.answer] == pytest.approx(np.sort(near)[::-1][: len(case.answer)], abs=1e-4)
+    # With few queries the recall under a filter is a matter of luck: all are asked with those that cost little.
+    independent = [case.row for case in cases if case.form == FORMS[0] and case.selectivity == SELECTIVITIES[0]]
+    assert len(set(independent)) == len(independent) == 3_000 // 32
     assert all(sorted(each.rows.tolist()) != list(range(3_000)) for each in ranked)
     assert all(len(each.rows) == 2_999 for each in ranked)
 

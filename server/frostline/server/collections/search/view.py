@@ -5,7 +5,6 @@ something asks for it, and a transaction that then sees a later commit than the 
 view makes another, transaction first.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.filters import sql
-from frostline.server.collections.filters.expression import Expression, encode, paths
+from frostline.server.collections.filters.expression import Expression, paths
 from frostline.server.collections.rows.keyword_index import KeywordIndex
 from frostline.server.collections.rows.records import Rows
 from frostline.server.collections.search.payload_paths import indexed_value
@@ -79,11 +78,10 @@ class StateView:
 
     def matching(self, expression: Expression) -> Matching:
         """Finds the rows that a filter lets through; see `search_port.View`."""
-        digest = hashlib.blake2b(encode(expression).encode(), digest_size=16).digest()
-        filtered = self._state.filtered.get(digest)
+        filtered = self._state.remembered(expression)
         if filtered is None:
             filtered = self._filtered(expression)
-            self._state.remember(digest, filtered)
+            self._state.remember(expression, filtered)
         unindexed = () if filtered.indexed else _undeclared(expression, self.config)
         return Matching(filtered.count, filtered.indexed, unindexed, filtered)
 

@@ -5,6 +5,7 @@ kept beside that of the last, so that a reader finds the one that belongs to the
 are exchanged between commits: the records stay the same, and so does the sequence.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.filters.expression import Expression, encode
 from frostline.server.collections.rows.commit import Commit
 from frostline.server.collections.segments.parts import Part, locate
 from frostline.server.collections.segments.tail import Tail
@@ -62,11 +64,15 @@ class State:
         """The recall of the 10 nearest without a filter that was last measured; 1 where all rows are compared."""
         return min(part.source.recall for part in self.parts)
 
-    def remember(self, digest: bytes, filtered: Filtered) -> None:
+    def remembered(self, expression: Expression) -> Filtered | None:
+        """What a filter lets through; None where it has to be found out."""
+        return self.filtered.get(_digest(expression))
+
+    def remember(self, expression: Expression, filtered: Filtered) -> None:
         """Keeps what a filter lets through for the next search with the same."""
         if len(self.filtered) >= REMEMBERED_FILTERS:
             self.filtered.clear()
-        self.filtered[digest] = filtered
+        self.filtered[_digest(expression)] = filtered
 
     def followed_by(self, commit: Commit) -> "State":
         """The state after a commit. Only the newest state may be followed, and by one thread at a time."""
@@ -150,6 +156,10 @@ class States:
         with self._changing:
             self._state = self._following = how(self._state)
             return self._state
+
+
+def _digest(expression: Expression) -> bytes:
+    return hashlib.blake2b(encode(expression).encode(), digest_size=16).digest()
 
 
 def _tail(state: State) -> Tail:

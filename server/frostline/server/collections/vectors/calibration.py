@@ -15,6 +15,7 @@ from frostline.server.collections.vectors.measuring import (
     plain_recall,
     published,
     row_seconds,
+    sharing,
 )
 from frostline.server.collections.vectors.segment import COUNTED_ROWS, SegmentVectors
 from frostline.server.collections.vectors.truth import FORMS, NEIGHBORS, PLAIN_NEIGHBORS, Case, questions
@@ -129,10 +130,13 @@ def _raised(
     """Raises the shares searched under filters until the recall is reached with all forms of them."""
     plain, aim = tuning.measured, _allowed(tuning, FILTERED_MISS)
     shares = [_allowed(tuning, _FILTERED_START)] * 2
+    answered: dict[tuple[float, str], list[tuple[float, str]]] = {}
+    short = {False, True}
     for attempt in range(_ATTEMPTS):
         report("tune", 0.4 + 0.6 * attempt / _ATTEMPTS)
         tuning = _checked(tuning, {"filtered_shares": tuple(shares)})
-        answered = filtered_recall(SegmentVectors(vectors, tuning, index), filtered)
+        asked = [case for case in filtered if (case.form != FORMS[0]) in short]
+        answered |= filtered_recall(SegmentVectors(vectors, tuning, index), asked)
         tuning = _checked(tuning, {"measured": [*plain, *published(answered)]})
         means = {key: float(np.mean([recall for recall, _ in pairs])) for key, pairs in answered.items()}
         short = {form != FORMS[0] for (_, form), mean in means.items() if mean < aim}
@@ -197,17 +201,18 @@ def _filtered_candidates(tuning: Tuning, index: IvfIndex, filtered: list[Case]) 
     """Enough for every sort of filter that is not answered exactly."""
     wanted = NEIGHBORS
     most = min(NEIGHBORS * _MOST_CANDIDATES, tuning.rows // 4)
-    for selectivity, form in {(case.selectivity, case.form) for case in filtered}:
+    for sort in {(case.selectivity, case.form) for case in filtered}:
         pairs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        for case in filtered:
-            if (case.selectivity, case.form) != (selectivity, form) or case.selection is None:
+        for selection, cases in sharing(case for case in filtered if (case.selectivity, case.form) == sort):
+            if selection.count <= tuning.exact_rows:
                 continue
-            if case.selection.count <= tuning.exact_rows:
-                continue
-            matches = case.selection.counts(index, index.list_of_row, tuning.lists, COUNTED_ROWS)
-            order, share = index.nearest_lists(case.query), tuning.filtered_shares[0]
+            matches = selection.counts(index, index.list_of_row, tuning.lists, COUNTED_ROWS)
+            queries = np.concatenate([case.query for case in cases])
+            order, share = index.nearest_lists(queries), tuning.filtered_shares[0]
             lists = chosen_lists(tuning, order, index.sizes, matches, NEIGHBORS, share)
-            pairs.append((index.candidates_in(case.query, most, lists.ids, case.selection)[0], case.answer))
+            exact.use_threads(len(queries))
+            found = index.candidates_in(queries, most, lists.ids, selection)
+            pairs += zip(found, (case.answer for case in cases), strict=True)
         if pairs:
             places = _places(pairs)
             wanted = max(wanted, _enough(_allowed(tuning, _FILTERED_DROPPED), places, NEIGHBORS, most))

@@ -1,7 +1,7 @@
 """Measures an index: how rows spread over its lists, what comparing takes, and what share of the nearest it finds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 import numpy as np
@@ -78,11 +78,21 @@ def filtered_recall(segment: SegmentVectors, filtered: list[Case]) -> dict[tuple
 
     answered: dict[tuple[float, str], list[tuple[float, str]]] = {}
     for key, group in groupby(sorted(filtered, key=sort, reverse=True), sort):
-        for case in group:
-            found = segment.search(case.query, NEIGHBORS, case.selection)
-            recall = float(among(found.rows[0], case.answer).sum()) / len(case.answer)
-            answered.setdefault(key, []).append((recall, found.plan.name))
+        for selection, cases in sharing(group):
+            found = segment.search(np.concatenate([case.query for case in cases]), NEIGHBORS, selection)
+            for case, rows in zip(cases, found.rows, strict=True):
+                recall = float(among(rows, case.answer).sum()) / len(case.answer)
+                answered.setdefault(key, []).append((recall, found.plan.name))
     return answered
+
+
+def sharing(filtered: Iterable[Case]) -> Iterator[tuple[Selection, list[Case]]]:
+    """Questions under a filter, those with the same one together where they follow each other."""
+    for _, group in groupby(filtered, lambda case: id(case.selection)):
+        cases = list(group)
+        selection = cases[0].selection
+        assert selection is not None  # each has a filter
+        yield selection, cases
 
 
 def published(answered: dict[tuple[float, str], list[tuple[float, str]]]) -> list[Measured]:

@@ -14,8 +14,6 @@ from frostline.server.collections.vectors.truth import FEWEST, NEIGHBORS, PLAIN_
 from frostline.server.collections.vectors.tuning import Tuning
 
 _TOGETHER = 64
-_FILTERED = 128
-"""So many queries of a sample are also asked with filters."""
 
 
 class Sample(NamedTuple):
@@ -72,10 +70,7 @@ def remeasured(segment: SegmentVectors, alive: Selection, samples: Sequence[Samp
             continue
         chosen = random.choice(alive.positions(), count, replace=False, shuffle=False)
         selection = Selection.of(chosen, alive.rows)
-        found = [
-            _recall(segment, selection, Sample(each.queries[:_FILTERED], each.rows[:_FILTERED]), (NEIGHBORS,))
-            for each in samples
-        ]
+        found = [_recall(segment, selection, each, (NEIGHBORS,)) for each in samples]
         at_10 |= _lowest([{selectivity: each[NEIGHBORS]} for each in found if each])
     at_100 = min((each[PLAIN_NEIGHBORS] for each in plain if PLAIN_NEIGHBORS in each), default=1.0)
     return Remeasured(at_10=at_10, at_100=at_100)
