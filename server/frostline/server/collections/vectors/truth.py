@@ -121,7 +121,9 @@ def _independent(
 ) -> Iterator[Case]:
     """One filter of each selectivity for all the queries."""
     total = near.shape[1]
-    others = np.delete(np.arange(total), asked)
+    free = np.ones(total, np.bool_)
+    free[asked] = False
+    others = np.flatnonzero(free)
     for selectivity, count in _filter_sizes(total):
         matching = random.choice(others, count, replace=False, shuffle=False)
         selection = Selection.of(matching, total)
