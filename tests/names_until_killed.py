@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collecting import config
-from frostline.server.collections import durable_files, names
+from frostline.server import durable_files
+from frostline.server.collections import names
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.names import Names, NamesFile
 from frostline.server.collections.rows import database

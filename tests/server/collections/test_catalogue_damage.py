@@ -2,7 +2,8 @@ import pytest
 
 from cataloguing import EMPTY, filled, folder_of, names, on_disk
 from collecting import config
-from frostline.server.collections import durable_files, leftovers
+from frostline.server import durable_files
+from frostline.server.collections import leftovers
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.rows import database

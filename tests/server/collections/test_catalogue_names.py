@@ -4,7 +4,7 @@ import pytest
 
 from cataloguing import EMPTY, filled, folder_of, names, on_disk
 from collecting import config, record
-from frostline.server.collections import durable_files
+from frostline.server import durable_files
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.rows.operations import Write
 from frostline.server.errors import (

@@ -2,7 +2,8 @@ import contextlib
 
 import pytest
 
-from frostline.server.collections import durable_files, names
+from frostline.server import durable_files
+from frostline.server.collections import names
 from frostline.server.collections.names import Names, NamesFile, is_folder, new_folder, rebuilt
 from frostline.server.errors import AlreadyExists, DataDamaged, InvalidInput, NotFound
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from collecting import config, record
-from frostline.server.collections import durable_files, snapshots
+from frostline.server import durable_files
+from frostline.server.collections import snapshots
 from frostline.server.collections.catalogue import Catalogue
-from frostline.server.collections.durable_files import read_json, write_json
 from frostline.server.collections.names import Names
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.operations import Write
 from frostline.server.collections.snapshots import Snapshots
+from frostline.server.durable_files import read_json, write_json
 from frostline.server.errors import AlreadyExists, DataDamaged, InvalidInput, NotFound, ShuttingDown, StorageFull
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from frostline.server.collections import validation
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.durable_files import DELETED, NEW, allow_open_files, discard, empty, explained, sync
 from frostline.server.collections.folder_lock import FolderLock
 from frostline.server.collections.leftovers import tidied
 from frostline.server.collections.names import Names, NamesFile, new_folder
 from frostline.server.collections.rows import database
 from frostline.server.collections.snapshots import Snapshot, Snapshots
+from frostline.server.durable_files import DELETED, NEW, allow_open_files, discard, empty, explained, sync
 from frostline.server.errors import DataDamaged, FrostlineError, NotFound, Overloaded, ShuttingDown, StorageFull
 
 _log = logging.getLogger(__name__)

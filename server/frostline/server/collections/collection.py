@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.durable_files import size_of
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
@@ -38,6 +37,7 @@ from frostline.server.collections.segments import exchange
 from frostline.server.collections.segments.shaping import Shaping, Upkeep
 from frostline.server.collections.segments.state import States
 from frostline.server.collections.segments.stats import CollectionStats
+from frostline.server.durable_files import size_of
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
 
 T = TypeVar("T")
@@ -49,8 +49,7 @@ class Collection:
     Args:
         folder: the collection's own, with its file in it.
         name: its name, where that is another than the one in its file.
-        max_answer_bytes: the most that is read for one answer, in ids, payloads, vectors and contents; one record is
-            always read.
+        max_answer_bytes: of ids, payloads, vectors and contents, the most that one answer holds but for one record.
         upkeep: who keeps its segments as they should be.
 
     Attributes:
@@ -123,9 +122,8 @@ class Collection:
             slot: of the vector name.
             vector: float32 of shape (d,).
         """
-        config = self.config
         try:
-            validation.check_vector(vector, config.vectors[slot], config.id)
+            validation.check_vector(vector, self.config.vectors[slot], self.config.id)
         except InvalidInput as error:
             return error
         return None
@@ -201,10 +199,9 @@ class Collection:
         self, ids: Sequence[str], *, payloads: bool = True, vectors: bool = False, content: bool = False
     ) -> dict[str, Record | DataDamaged]:
         """Reads records by id; see `reading.by_id`."""
-        parts = reading.Wanted(payloads, vectors, content)
+        want = reading.Wanted(payloads, vectors, content)
         return self._seen(
-            lambda view: reading.by_id(Rows(view.connection, view.config), ids, parts, self._max_answer_bytes),
-            rows=True,
+            lambda view: reading.by_id(Rows(view.connection, view.config), ids, want, self._max_answer_bytes), rows=True
         )
 
     def page(
@@ -244,7 +241,7 @@ class Collection:
         )
 
     def remembers(self, expression: Expression) -> bool:
-        """Whether it is known what a filter lets through as of the last commit, so that a search need not find out."""
+        """Whether a search need not find out what a filter lets through."""
         return self._states.state.remembered(expression) is not None
 
     def reached(self, sequence: int) -> "Future[None]":

@@ -4,10 +4,10 @@ import contextlib
 import logging
 from pathlib import Path
 
-from frostline.server.collections.durable_files import DELETED, NEW, discard, empty, sync
 from frostline.server.collections.names import DAMAGED, FILE_NAME, Names, NamesFile, created_as, is_folder, rebuilt
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.meta import read_meta
+from frostline.server.durable_files import DELETED, NEW, discard, empty, sync
 from frostline.server.errors import DataDamaged, FrostlineError
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from frostline.server.collections import validation
-from frostline.server.collections.durable_files import read_json, write_json
+from frostline.server.durable_files import read_json, write_json
 from frostline.server.errors import AlreadyExists, DataDamaged, InvalidInput, NotFound
 
 FILE_NAME = "names.json"

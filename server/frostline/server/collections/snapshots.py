@@ -22,10 +22,10 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from frostline.server.collections.durable_files import DELETED, NEW, discard, explained, read_json, sync, write_json
 from frostline.server.collections.names import Names
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.meta import read_meta
+from frostline.server.durable_files import DELETED, NEW, discard, explained, read_json, sync, write_json
 from frostline.server.errors import DataDamaged, FrostlineError, NotFound
 
 DESCRIPTION = "snapshot.json"

@@ -85,6 +85,11 @@ class Registry:
             known = ", ".join(sorted(self._encoders)) or "none"
         raise NotFound(f"there is no encoder {name!r}; this server has: {known}")
 
+    def folder(self, name: str) -> Path:
+        """The folder of an encoder's bundle; raises what `get` does."""
+        self.get(name)
+        return self._folder / name
+
     def install(
         self,
         name: str,

@@ -4,14 +4,13 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
+from frostline.server.encoders.graphs.cutting import cut, read
 from frostline.server.errors import InvalidInput, NotFound
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or importing it begins to report to its maker
@@ -51,7 +50,7 @@ class Session:
     """
 
     def __init__(self, model_path: Path, outputs: Sequence[str], device: str = "auto", threads: int = 0) -> None:
-        data = _cut(_read(model_path), outputs, model_path).SerializeToString()
+        data = cut(read(model_path), outputs, model_path.name).SerializeToString()
         self._session = _start(data, model_path.name, device, threads)
         self._outputs = list(outputs)
         self.device = self._found_device(device)
@@ -190,56 +189,3 @@ def _attempts(device: str) -> list[list[Any]]:
     # TF32 keeps 10 bits of mantissa: vectors would leave the space of those made on a CPU.
     with_gpu = [(_CUDA, {"device_id": number or "0", "use_tf32": "0"}), _CPU]
     return [with_gpu] if kind == "cuda" else [with_gpu, [_CPU]]
-
-
-def _read(path: Path) -> ModelProto:
-    try:
-        return ModelProto.FromString(path.read_bytes())
-    except DecodeError as error:
-        raise InvalidInput(f"{path.name} is no ONNX graph: {error}") from error
-
-
-def _cut(model: ModelProto, outputs: Sequence[str], path: Path) -> ModelProto:
-    # onnxruntime itself runs nodes that no output needs.
-    graph = model.graph
-    _refuse_external_data(graph, path)
-    kept = [value for name in outputs for value in graph.output if value.name == name]
-    if len(kept) != len(outputs):
-        known = ", ".join(value.name for value in graph.output)
-        raise InvalidInput(f"{path.name} lacks one of the outputs {', '.join(outputs)}; it has {known}")
-    needed = set(outputs)
-    for index in reversed(range(len(graph.node))):  # ONNX stores nodes in topological order
-        if needed.intersection(graph.node[index].output):
-            needed.update(_reads(graph.node[index]))
-        else:
-            del graph.node[index]
-    for index in reversed(range(len(graph.initializer))):  # in place: weights are not copied
-        if graph.initializer[index].name not in needed:
-            del graph.initializer[index]
-    graph.ClearField("output")
-    graph.output.extend(kept)
-    return model
-
-
-def _reads(node: NodeProto) -> Iterator[str]:
-    yield from node.input
-    for graph in _subgraphs(node):
-        for inner in graph.node:
-            yield from _reads(inner)
-
-
-def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
-            yield attribute.g
-        yield from attribute.graphs
-
-
-def _refuse_external_data(graph: GraphProto, path: Path) -> None:
-    tensors = [*graph.initializer, *(a.t for node in graph.node for a in node.attribute)]
-    for tensor in tensors:
-        if tensor.data_location == TensorProto.EXTERNAL:
-            raise InvalidInput(f"{path.name} keeps the tensor {tensor.name!r} in another file; store it inside")
-    for node in graph.node:
-        for inner in _subgraphs(node):
-            _refuse_external_data(inner, path)

@@ -4,7 +4,6 @@ import errno
 import json
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -243,7 +242,7 @@ def test_a_building_process_that_is_killed_leaves_nothing(tmp_path):
     class Killed(Builder):
         def _run(self, order, report):
             def kill(step, done):
-                self._running[1].send_signal(signal.SIGKILL)
+                self._running[1].kill()
 
             return super()._run(order, kill)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from frostline.server.collections.durable_files import sync
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.database import explained
 from frostline.server.collections.rows.records import Record, Rows
 from frostline.server.collections.search.view import StateView
+from frostline.server.durable_files import sync
 from frostline.server.errors import DataDamaged, InvalidInput
 
 _log = logging.getLogger(__name__)

@@ -1,26 +1,19 @@
 """Runs the processes that build and measure segments, one at a time for a whole server."""
 
 import contextlib
-import json
 import shutil
-import subprocess
-import sys
 import threading
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from frostline.server.child import Child, ChildFailed, Report
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.durable_files import explained, sync
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.building import Order
 from frostline.server.collections.segments.drift import Answer, Question
-from frostline.server.errors import StorageFull
-
-Report = Callable[[str, float], None]
-"""Told what is being done, and how much of it is done, of 1."""
-
+from frostline.server.durable_files import explained, sync
 
 TURN_SECONDS = 0.1
 """How often who waits for his turn looks whether it is still wanted."""
@@ -41,7 +34,7 @@ class Builder:
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
         self._turn = threading.Lock()
-        self._running: tuple[Path, subprocess.Popen[str]] | None = None
+        self._running: tuple[Path, Child] | None = None
         self._cancelled: set[Path] = set()
 
     def build(
@@ -148,40 +141,13 @@ class Builder:
     def _carried_out(self, module: str, order: Order | Question, report: Report) -> dict[str, Any]:
         """What a process of its own answers."""
         self._refuse_cancelled(order.database)
-        command = [sys.executable, "-m", f"frostline.server.collections.segments.{module}"]
-        with explained(_PURPOSE):  # its log lines go where the server's go
-            started = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        with started as process:
-            self._running = order.database, process
-            try:
+        try:
+            with Child(f"frostline.server.collections.segments.{module}", _PURPOSE) as child:
+                self._running = order.database, child
                 if order.database in self._cancelled:
-                    process.kill()
-                return _answer(process, order, report)
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-            finally:
-                self._running = None
-
-
-def _answer(process: "subprocess.Popen[str]", order: Order | Question, report: Report) -> dict[str, Any]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(f"{order.model_dump_json()}\n")
-        process.stdin.flush()
-    except BrokenPipeError as error:
-        raise BuildFailed(f"the process for a segment ended at once, with {process.wait()}") from error
-    for line in process.stdout:
-        said: dict[str, Any] = json.loads(line)
-        if "step" in said:
-            report(said["step"], said["progress"])
-        elif "error" in said:
-            failed = BuildFailed(said["error"])
-            if said["full"]:
-                raise StorageFull(f"the disk has no room for {_PURPOSE}; free some space, then try again") from failed
-            raise failed
-        else:
-            return said
-    raise BuildFailed(f"the process for a segment was ended, with {process.wait()}")
+                    child.kill()
+                return child.answer(order, report)
+        except ChildFailed as error:
+            raise BuildFailed(str(error)) from error
+        finally:
+            self._running = None

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from frostline.server import child
 from frostline.server.collections.config import CollectionConfig, VectorField
 from frostline.server.collections.filters.field_index import FieldIndex
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.records import Row, Rows
-from frostline.server.collections.segments import child, segment_files
+from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.segment import FIELDS, ID_BYTES, ID_OFFSETS, INTERNAL_IDS, fingerprint
 from frostline.server.collections.vectors import building
 from frostline.server.collections.vectors.exact import normalized

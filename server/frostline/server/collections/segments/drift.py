@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from frostline.server import child
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows import database
 from frostline.server.collections.rows.records import Rows
-from frostline.server.collections.segments import child
 from frostline.server.collections.segments.parts import Part
 from frostline.server.collections.segments.segment import Segment
 from frostline.server.collections.vectors.exact import normalized

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
+from frostline.server.child import Report
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.durable_files import sync
 from frostline.server.collections.rows.commit import Added
 from frostline.server.collections.rows.database import OPEN_FILES_RETRY_SECONDS, Readers
 from frostline.server.collections.rows.operations import Forget
 from frostline.server.collections.rows.records import Rows
 from frostline.server.collections.rows.writer import Writer
 from frostline.server.collections.segments import drift, merging, segment_files
-from frostline.server.collections.segments.builder import Builder, Report
+from frostline.server.collections.segments.builder import Builder
 from frostline.server.collections.segments.merging import Merge, PartInfo
 from frostline.server.collections.segments.parts import Part
 from frostline.server.collections.segments.segment import Segment, fingerprint
 from frostline.server.collections.segments.state import State, States
 from frostline.server.collections.segments.tail import BEYOND_ALL, Tail
+from frostline.server.durable_files import sync
 from frostline.server.errors import DataDamaged, Overloaded
 
 FOLDER = "segments"

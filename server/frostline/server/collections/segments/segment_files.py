@@ -18,8 +18,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.server.collections.config import IndexKind
-from frostline.server.collections.durable_files import read_json, sync, write_json
 from frostline.server.collections.fields import IndexedField
+from frostline.server.durable_files import read_json, sync, write_json
 from frostline.server.errors import DataDamaged
 
 FORMAT = 1

@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from frostline.server.child import Report
 from frostline.server.collections.rows.writer import Writer
 from frostline.server.collections.segments import merging
-from frostline.server.collections.segments.builder import Builder, BuildFailed, Report
+from frostline.server.collections.segments.builder import Builder, BuildFailed
 from frostline.server.collections.segments.compaction import Compactor
 from frostline.server.collections.segments.exchange import Place, Segments
 from frostline.server.collections.segments.merging import Merge

@@ -70,17 +70,33 @@ def read_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         DataDamaged: it holds something else.
     """
-    if (size := path.stat().st_size) > MAX_JSON_BYTES:
-        raise DataDamaged(f"{path} has {size} bytes; at most {MAX_JSON_BYTES} were written")
+    _expect_size(path.stat().st_size, str(path))
+    return json_content(path.read_bytes(), str(path))
+
+
+def json_content(data: bytes, where: str) -> dict[str, Any]:
+    """Reads the bytes that `write_json` wrote.
+
+    Args:
+        data: the bytes.
+        where: they come from, for the message.
+
+    Returns:
+        The content, without the checksum.
+
+    Raises:
+        DataDamaged: they are something else.
+    """
+    _expect_size(len(data), where)
     try:
-        content: object = json.loads(path.read_bytes())
+        content: object = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise DataDamaged(f"{path} is damaged: no JSON") from error
+        raise DataDamaged(f"{where} is damaged: no JSON") from error
     if not isinstance(content, dict):
-        raise DataDamaged(f"{path} is damaged: no JSON object")
+        raise DataDamaged(f"{where} is damaged: no JSON object")
     fields = cast(dict[str, Any], content)
     if fields.pop("crc", None) != _crc(fields):
-        raise DataDamaged(f"{path} is damaged: it does not fit its checksum")
+        raise DataDamaged(f"{where} is damaged: it does not fit its checksum")
     return fields
 
 
@@ -154,6 +170,11 @@ def empty(folder: Path) -> None:
     """Removes all that is in a folder, as far as that is possible."""
     for path in list(folder.iterdir()):
         discard(path)
+
+
+def _expect_size(size: int, where: str) -> None:
+    if size > MAX_JSON_BYTES:
+        raise DataDamaged(f"{where} has {size} bytes; at most {MAX_JSON_BYTES} were written")
 
 
 def _crc(content: Mapping[str, Any]) -> int:
