@@ -1,0 +1,120 @@
+"""A trained head: everything that predicting, updating and merging take, and nothing of where it came from."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from frostline.server.heads.decision import Decision
+from frostline.server.heads.moments import Moments
+
+
+class Recipe(StrEnum):
+    """The template a head is trained from."""
+
+    AUTO = "auto"
+    LOGISTIC = "logistic"
+    RIDGE = "ridge"
+    LDA = "lda"
+    NEAREST_MEAN = "nearest_mean"
+    LINEAR_SVM = "linear_svm"
+    NEAREST_NEIGHBORS = "nearest_neighbors"
+    PERCEPTRON = "perceptron"
+
+
+EXACT = frozenset({Recipe.RIDGE, Recipe.LDA, Recipe.NEAREST_MEAN})
+"""Recipes that keep statistics, so that updates and merges are exact."""
+
+
+class TrainingOptions(BaseModel):
+    """How a head is trained.
+
+    Attributes:
+        recipe: the template.
+        strength: its penalty, shrinkage, C or number of neighbors; None to choose by cross-validation.
+        balance_classes: whether classes count alike, however many examples they have.
+        abstain_error: the error that answers shall stay below; 0 to answer always.
+        coverage: how often label sets shall hold the true label.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    recipe: Recipe = Recipe.AUTO
+    strength: float | None = Field(default=None, gt=0)
+    balance_classes: bool = False
+    abstain_error: float = Field(default=0.0, ge=0, lt=1)
+    coverage: float = Field(default=0.9, gt=0, lt=1)
+
+
+class Trial(BaseModel):
+    """One recipe that was tried.
+
+    Attributes:
+        recipe: which.
+        strength: with what.
+        log_loss: cross-validated, in nats, with the temperature fitted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Recipe
+    strength: float
+    log_loss: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What tells inputs that are like the training examples from others.
+
+    Attributes:
+        means: float32 of shape (c, d), of unit length: the mean of each class.
+        held_out: float32 of shape (m,), ascending: the highest cosine to a mean of each held-out example. Empty where
+            none could be held out.
+    """
+
+    means: NDArray[np.float32]
+    held_out: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A trained head.
+
+    Attributes:
+        classes: labels, ascending.
+        counts: int64 of shape (c,), examples of each.
+        recipe: what it was trained from, never AUTO.
+        strength: the recipe's.
+        balance_classes: see `TrainingOptions`.
+        decision: embeddings to logits.
+        temperature: what logits are divided by before the softmax.
+        abstain_error: the error that answers shall stay below; 0 to answer always.
+        abstain_threshold: the lowest probability of an answer; 0 for always answering, above 1 for never.
+        coverage: how often label sets shall hold the true label.
+        set_quantile: a label set holds the labels whose probability reaches this; all of them where it is 0, and none
+            where none is likely enough.
+        scope: tells inputs that are unlike the examples.
+        moments: what exact recipes keep; None for others.
+        trials: what was tried.
+        held_out_accuracy: cross-validated; None where nothing could be held out.
+        train_accuracy: on the examples themselves; None where there were none at hand, as after a merge.
+    """
+
+    classes: tuple[str, ...]
+    counts: NDArray[np.int64]
+    recipe: Recipe
+    strength: float
+    balance_classes: bool
+    decision: Decision
+    temperature: float
+    abstain_error: float
+    abstain_threshold: float
+    coverage: float
+    set_quantile: float
+    scope: Scope
+    moments: Moments | None
+    trials: tuple[Trial, ...]
+    held_out_accuracy: float | None
+    train_accuracy: float | None

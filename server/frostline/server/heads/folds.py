@@ -1,0 +1,63 @@
+"""Which examples are held out together, and which stand for all of them. Nothing here is left to chance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.server.heads.labelled import Labelled
+
+_KEPT_ROWS = 2
+"""So many examples of a class stay in a sample before any class has more."""
+
+
+def folds(labelled: Labelled, count: int) -> list[NDArray[np.int64]]:
+    """Rows to hold out, part by part; the others are the training part.
+
+    Args:
+        labelled: the examples.
+        count: how many parts at most.
+
+    Returns:
+        int64 rows, ascending, of each part that has any. Each class is spread evenly over the parts and has rows in
+        every training part: the only example of a class is never held out, and descriptions never are.
+    """
+    chosen = np.flatnonzero(~labelled.described & (labelled.counts[labelled.targets] > 1))
+    dealt = _shuffled_by_class(labelled.targets, chosen)
+    parts = (np.sort(dealt[start::count]) for start in range(count))
+    return [part for part in parts if len(part)]
+
+
+def sample(labelled: Labelled, most: int) -> Labelled:
+    """Some of the examples, each class with its share of them, and all descriptions.
+
+    Args:
+        labelled: the examples.
+        most: how many are wanted. No class has less than 2 of them that has as many; where that is too many, classes
+            are left out whole.
+
+    Returns:
+        The examples, with the classes that are left.
+    """
+    examples = np.flatnonzero(~labelled.described)
+    if len(examples) <= most:
+        return labelled
+    dealt = _shuffled_by_class(labelled.targets, examples)
+    counts = labelled.counts[labelled.targets[dealt]]
+    ranks = np.arange(len(dealt)) - np.searchsorted(labelled.targets[dealt], labelled.targets[dealt])
+    # Pairs first, then the only examples of classes, then each class by how much of it there is already.
+    shares = np.where(ranks < _KEPT_ROWS, -np.minimum(counts, _KEPT_ROWS), (ranks + 1) / counts)
+    taken = dealt[np.argsort(shares, kind="stable")[:most]]
+    rows = np.sort(np.concatenate([taken, np.flatnonzero(labelled.described)]))
+    return present(labelled.rows(rows))
+
+
+def present(labelled: Labelled) -> Labelled:
+    """The examples with the classes that they are of."""
+    there = np.bincount(labelled.targets, minlength=len(labelled.classes)) > 0
+    classes = tuple(label for label, is_there in zip(labelled.classes, there, strict=True) if is_there)
+    return Labelled(labelled.features, (np.cumsum(there) - 1)[labelled.targets], classes, labelled.described)
+
+
+def _shuffled_by_class(targets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows by class, shuffled within it; the same for the same rows."""
+    shuffled = np.random.default_rng(0).permutation(rows)
+    return shuffled[np.argsort(targets[shuffled], kind="stable")]
