@@ -1,0 +1,92 @@
+"""Predicts with a trained head, in the serving process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.server.encoders.session import Session
+from frostline.server.heads import artifact, graph
+
+_VALUES_AT_ONCE = 1 << 22
+"""Bounds the memory of many inputs and many classes: some sixteen bytes for each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What n embeddings are predicted to be, as columns. Classes are places in `Predictor.classes`.
+
+    Attributes:
+        labels: int32 of shape (n, limit), the likeliest first.
+        probabilities: float32 of shape (n, limit), of `labels`.
+        abstained: bool of shape (n,).
+        out_of_scope: float32 of shape (n,): the share of held-out examples that were more like the others than each is.
+        set_sizes: int32 of shape (n,), how many labels each label set has; see `Fitted.set_quantile`.
+        set_labels: int32, the label sets one after the other, likeliest first.
+    """
+
+    labels: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+    abstained: NDArray[np.bool_]
+    out_of_scope: NDArray[np.float32]
+    set_sizes: NDArray[np.int32]
+    set_labels: NDArray[np.int32]
+
+
+class Predictor:
+    """A head ready to predict, from several threads at once. It needs its files no more once it is made.
+
+    Args:
+        folder: of the artifact.
+
+    Attributes:
+        classes: labels, ascending.
+        dimensions: of the embeddings it takes.
+
+    Raises:
+        DataDamaged: a file is not what was written; says which.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        fitted = artifact.read(folder)
+        self.classes = fitted.classes
+        self.dimensions = fitted.scope.means.shape[1]
+        self._session = Session(folder / artifact.GRAPH, [graph.PROBABILITIES, graph.SCOPE], "cpu", threads=1)
+        self._abstain_threshold, self._set_quantile = fitted.abstain_threshold, fitted.set_quantile
+        self._held_out = fitted.scope.held_out.copy()  # of its own, or it would keep all that was read
+        # By how many were less close; nothing is out of scope where none was held out.
+        self._closer = np.linspace(1 if len(self._held_out) else 0, 0, len(self._held_out) + 1, dtype=np.float32)
+        self._rows_at_once = max(1, _VALUES_AT_ONCE // graph.values_per_row(fitted))
+
+    def predict(self, features: NDArray[np.float32], limit: int = 1) -> Predictions:
+        """Predicts.
+
+        Args:
+            features: float32 of shape (n, d).
+            limit: how many classes of each are wanted, at least 1; all where there are fewer.
+        """
+        limit = min(limit, len(self.classes))
+        if len(features) <= self._rows_at_once:
+            return self._predict(features, limit)
+        starts = range(0, len(features), self._rows_at_once)
+        parts = [self._predict(features[start : start + self._rows_at_once], limit) for start in starts]
+        return Predictions(*(np.concatenate(columns) for columns in zip(*map(_columns, parts), strict=True)))
+
+    def _predict(self, features: NDArray[np.float32], limit: int) -> Predictions:
+        probabilities, scope = self._session.run({graph.INPUT: features})
+        order = (-probabilities).argsort(axis=1, kind="stable")
+        ordered: NDArray[np.float32] = probabilities[np.arange(len(order))[:, np.newaxis], order]
+        in_set = ordered >= self._set_quantile
+        return Predictions(
+            labels=order[:, :limit].astype(np.int32),
+            probabilities=ordered[:, :limit],
+            abstained=ordered[:, 0] < self._abstain_threshold,
+            out_of_scope=self._closer[self._held_out.searchsorted(scope, "right")],
+            set_sizes=in_set.sum(axis=1, dtype=np.int32),
+            set_labels=order[in_set].astype(np.int32),
+        )
+
+
+def _columns(each: Predictions) -> tuple[NDArray[np.generic], ...]:
+    return each.labels, each.probabilities, each.abstained, each.out_of_scope, each.set_sizes, each.set_labels

@@ -1,0 +1,68 @@
+"""Trains and judges heads, in a process of its own: `python -m frostline.server.heads.training`.
+
+See `child` for how it is asked and answers, and `orders` for what. A head that was trained is on disk when the answer
+comes, {"seconds": 12.3}; an evaluation is the answer.
+"""
+
+import time
+from typing import assert_never
+
+import numpy as np
+
+from frostline.server import child
+from frostline.server.heads import artifact, evaluation, examples, fitting
+from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.moments import Moments
+from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
+
+_WRITING = 0.95
+
+
+def main() -> None:
+    """Does what is asked for on standard input."""
+    child.carry_out(Order, _done)
+
+
+def _done(order: Order) -> dict[str, object]:
+    match order.root:
+        case Evaluate() as question:
+            judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples))
+            return judged.model_dump(mode="json")
+        case wanted:
+            begun = time.monotonic()
+            fitted = _fitted(wanted)
+            child.say(step="writing", progress=_WRITING)
+            artifact.write(wanted.artifact, fitted)
+            return {"seconds": time.monotonic() - begun}
+
+
+def _fitted(order: Train | Update | Merge) -> Fitted:
+    match order:
+        case Train():
+            return fitting.train(examples.load(order.examples), order.options, _report)
+        case Update():
+            return _updated(order)
+        case Merge():
+            return fitting.merged([artifact.read(part) for part in order.parts])
+        case _:
+            assert_never(order)
+
+
+def _updated(order: Update) -> Fitted:
+    before, labelled = artifact.read(order.before), examples.load(order.examples)
+    moments = before.moments
+    if moments and order.removed and order.examples_before:
+        gone = examples.load(order.examples_before).rows(np.array(order.removed, np.int64))
+        moments = moments.minus(Moments.of(gone))
+    if moments and order.added:
+        rows = np.arange(len(labelled.targets))[-order.added :]
+        moments = moments.plus(Moments.of(labelled.rows(rows)))
+    return fitting.refit(labelled, before, moments, _report)
+
+
+def _report(step: str, done: float) -> None:
+    child.say(step=step, progress=round(_WRITING * done, 4))
+
+
+if __name__ == "__main__":
+    main()
