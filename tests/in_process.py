@@ -9,11 +9,19 @@ from frostline.server.app import App
 from frostline.server.settings import Settings
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
+from frostline.v1.head_service_pb2_grpc import HeadServiceStub
 from frostline.v1.record_service_pb2_grpc import RecordServiceStub
 from frostline.v1.search_service_pb2_grpc import SearchServiceStub
 from frostline.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
 
-_STUBS = (EncoderServiceStub, CollectionServiceStub, RecordServiceStub, SearchServiceStub, SnapshotServiceStub)
+_STUBS = (
+    EncoderServiceStub,
+    CollectionServiceStub,
+    RecordServiceStub,
+    SearchServiceStub,
+    SnapshotServiceStub,
+    HeadServiceStub,
+)
 
 
 def all_calls(channel):

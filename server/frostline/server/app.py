@@ -29,6 +29,9 @@ from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.sources import bundled
 from frostline.server.encoders.verification import samples
 from frostline.server.errors import FrostlineError, InvalidInput
+from frostline.server.heads.store import Heads
+from frostline.server.heads.trainer import Trainer
+from frostline.server.heads.workshop import Workshop
 from frostline.server.security.administrators import Administrators, is_loopback
 from frostline.server.security.certificates import Certificate, load_certificate
 from frostline.server.settings import Settings
@@ -88,6 +91,9 @@ class App:
         stack.callback(registry.close)
         for name in settings.encoders:
             await asyncio.to_thread(_provide, registry, name)
+        heads = await asyncio.to_thread(Heads, folder / "heads")
+        workshop = Workshop(heads, Trainer(settings.head_threads))
+        stack.callback(workshop.close)
         batcher = Batcher(
             Limits(
                 max_batch_tokens=settings.max_batch_tokens,
@@ -100,7 +106,7 @@ class App:
         additions = Additions(registry, folder / "incoming", settings.max_upload_bytes)
         administrators = Administrators(settings.admin_token.get_secret_value())
         server = GrpcServer(
-            Rooms(registry, catalogue, batcher, additions, administrators),
+            Rooms(registry, catalogue, batcher, additions, heads, workshop, administrators),
             settings.max_message_bytes,
             settings.max_request_bytes_in_flight,
         )

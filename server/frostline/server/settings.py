@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     index_threads: int = Field(default=1, ge=1)
     """CPU threads of the process that builds indexes beside the server; raise it where cores are idle."""
 
+    head_threads: int = Field(default=1, ge=1)
+    """CPU threads of the process that trains heads beside the server; raise it where cores are idle."""
+
     index_device: str = Field(default="cpu", pattern=r"^(cpu|cuda:\d+)$")
     """Where unfiltered exact searches run: cpu, or cuda:N with the extra gpu-index and memory for all vectors."""
 

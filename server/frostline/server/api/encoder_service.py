@@ -21,6 +21,7 @@ from frostline.server.encoders.bundle import Manifest
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.space import EmbeddingSpace
 from frostline.server.errors import FrostlineError, InUse, InvalidInput, NotFound
+from frostline.server.heads.store import Heads
 from frostline.server.security.administrators import Administrators
 from frostline.v1 import encoder_service_pb2 as pb
 from frostline.v1.embedding_pb2 import Dtype, Input
@@ -36,6 +37,7 @@ class EncoderService(EncoderServiceServicer):
     Args:
         registry: the encoders.
         catalogue: the collections, asked whether one uses an encoder.
+        heads: the heads, likewise.
         batcher: runs encoders.
         additions: adds encoders.
         administrators: who may add, verify and delete.
@@ -47,6 +49,7 @@ class EncoderService(EncoderServiceServicer):
         self,
         registry: Registry,
         catalogue: Catalogue,
+        heads: Heads,
         batcher: Batcher,
         additions: Additions,
         administrators: Administrators,
@@ -55,6 +58,7 @@ class EncoderService(EncoderServiceServicer):
     ) -> None:
         self._registry = registry
         self._catalogue = catalogue
+        self._heads = heads
         self._batcher = batcher
         self._additions = additions
         self._administrators = administrators
@@ -106,6 +110,8 @@ class EncoderService(EncoderServiceServicer):
             users = [each.id for each in configs if any(field.encoder == name for field in each.vectors)]
             if users:
                 raise InUse(f"encoder {name!r} is used by collection {users[0]!r}; delete its collections first")
+            if heads := [head.name for head in self._heads.list() if head.config.encoder == name]:
+                raise InUse(f"encoder {name!r} is used by head {heads[0]!r}; delete its heads first")
             await asyncio.to_thread(self._registry.delete, name)
         return pb.DeleteEncoderResponse()
 

@@ -53,7 +53,7 @@ class Waiting:
 
 async def embed(
     batcher: Batcher,
-    encoder: Encoder,
+    encoder: Encoder | None,
     sources: Sequence[Source],
     space: EmbeddingSpace,
     *,
@@ -65,7 +65,7 @@ async def embed(
 
     Args:
         batcher: runs the encoder.
-        encoder: makes vectors of this space.
+        encoder: makes vectors of this space; None where only vectors can be taken.
         sources: n of them.
         space: where the vectors will live.
         prefix: the prompt put before each text.
@@ -81,13 +81,15 @@ async def embed(
             given[index] = source
         elif isinstance(source, FrostlineError):
             made.errors[index] = source
+        elif encoder is None:
+            made.errors[index] = InvalidInput("there is no encoder for texts and images here; send a vector")
         elif error := wrong_kind(encoder.manifest, source):
             made.errors[index] = error
         else:
             contents[index] = source
     if given:
         await asyncio.to_thread(_take, given, made, space)
-    if contents:
+    if contents and encoder is not None:
         await _run(batcher, encoder, contents, made, space, prefix, truncate, waiting)
     return made
 

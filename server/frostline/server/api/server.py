@@ -15,20 +15,29 @@ from frostline.server.api.collection_requests import CollectionRequests
 from frostline.server.api.collection_service import CollectionService
 from frostline.server.api.content_vectors import ContentVectors
 from frostline.server.api.encoder_service import EncoderService
+from frostline.server.api.head_changes import HeadChanges
+from frostline.server.api.head_examples import ExampleReader
+from frostline.server.api.head_places import Places
+from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_service import HeadService
 from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.search_lane import SearchLane
 from frostline.server.api.search_service import SearchService
 from frostline.server.api.searches import Searches
 from frostline.server.api.snapshot_service import SnapshotService
+from frostline.server.api.trainings import Trainings
 from frostline.server.api.upserts import RecordWriter
 from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.encoders.registry import Registry
+from frostline.server.heads.store import Heads
+from frostline.server.heads.workshop import Workshop
 from frostline.server.security.administrators import Administrators
 from frostline.server.security.certificates import Certificate
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
+from frostline.v1.head_service_pb2_grpc import add_HeadServiceServicer_to_server
 from frostline.v1.record_service_pb2_grpc import add_RecordServiceServicer_to_server
 from frostline.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from frostline.v1.snapshot_service_pb2_grpc import add_SnapshotServiceServicer_to_server
@@ -39,6 +48,7 @@ SERVICES = (
     "frostline.v1.RecordService",
     "frostline.v1.SearchService",
     "frostline.v1.SnapshotService",
+    "frostline.v1.HeadService",
 )
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -54,6 +64,8 @@ class Rooms:
         catalogue: the collections.
         batcher: runs encoders.
         additions: adds encoders.
+        heads: the heads.
+        workshop: makes them.
         administrators: who may add, verify and delete encoders.
     """
 
@@ -61,6 +73,8 @@ class Rooms:
     catalogue: Catalogue
     batcher: Batcher
     additions: Additions
+    heads: Heads
+    workshop: Workshop
     administrators: Administrators
 
 
@@ -78,6 +92,7 @@ class GrpcServer:
         self._closing = asyncio.Event()
         self._health = health.HealthServicer()
         self._lane = SearchLane()
+        self._trainings = Trainings()
         # Messages up to twice the limit are still read, so that the answer can say which setting they are above.
         self._server = grpc.aio.server(
             interceptors=(self._calls,),
@@ -133,6 +148,7 @@ class GrpcServer:
         idle.cancel()
         await self._server.stop(None)  # health watches and the like never end by themselves
         await stopping
+        await self._trainings.close()
         await asyncio.to_thread(self._lane.close)
 
     def _add_services(self, rooms: Rooms) -> None:
@@ -141,6 +157,7 @@ class GrpcServer:
         encoder_service = EncoderService(
             rooms.registry,
             catalogue,
+            rooms.heads,
             rooms.batcher,
             rooms.additions,
             rooms.administrators,
@@ -156,6 +173,12 @@ class GrpcServer:
         searches = Searches(contents, self._lane)
         add_SearchServiceServicer_to_server(SearchService(catalogue, searches, self._closing), self._server)
         add_SnapshotServiceServicer_to_server(SnapshotService(catalogue, encoders_in_use), self._server)
+        places = Places(rooms.registry, catalogue)
+        reader = ExampleReader(places, rooms.batcher)
+        changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
+        predictions = HeadPredictions(rooms.heads, rooms.workshop, reader)
+        head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
+        add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

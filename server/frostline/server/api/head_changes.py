@@ -1,0 +1,219 @@
+"""Trains, updates and merges heads: checks what is asked for, begins a version, and goes on without the caller."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.server.api.convert import resource_id
+from frostline.server.api.head_examples import ExampleReader, Read
+from frostline.server.api.head_messages import training_options
+from frostline.server.api.head_places import Place, Places
+from frostline.server.api.inputs import Waiting
+from frostline.server.api.trainings import Report, Trainings
+from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
+from frostline.server.heads import artifact, examples
+from frostline.server.heads.labelled import Labelled
+from frostline.server.heads.store import Heads
+from frostline.server.heads.versions import HeadConfig, Version
+from frostline.server.heads.workshop import Workshop
+from frostline.v1 import head_service_pb2 as pb
+
+MAX_DESCRIPTION = 1_000
+_EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
+
+Work = Callable[[Version, Report], Awaitable[None]]
+"""Makes a version that was begun."""
+
+
+class HeadChanges:
+    """Begins versions of heads.
+
+    Args:
+        heads: the heads.
+        workshop: makes them.
+        places: where they may live.
+        reader: reads examples.
+        trainings: runs what takes long.
+        encoders_in_use: held while a head begins to use an encoder, and while one is deleted.
+    """
+
+    def __init__(
+        self,
+        heads: Heads,
+        workshop: Workshop,
+        places: Places,
+        reader: ExampleReader,
+        trainings: Trainings,
+        encoders_in_use: asyncio.Lock,
+    ) -> None:
+        self._heads = heads
+        self._workshop = workshop
+        self._places = places
+        self._reader = reader
+        self._trainings = trainings
+        self._encoders_in_use = encoders_in_use
+
+    async def create(self, request: pb.CreateHeadRequest) -> str:
+        """Begins to train a head from examples; returns its name.
+
+        Raises:
+            InvalidInput: the request or an example is not right; says which.
+            NotFound: an encoder, a collection or a record is missing.
+            SpaceMismatch: an example lives elsewhere.
+            InUse: the head is being trained.
+        """
+        name = request.head_id
+        self._heads.check_free(name)
+        _check_description(request.description)
+        options = training_options(request.options)
+        place = self._places.of(request.examples, request.encoder)
+        read = await self._reader.read(request.examples, place)
+        descriptions = dict(request.options.descriptions)
+        self._reader.describe(read, descriptions, place)
+        examples.check_labels(read.labels)
+        config = HeadConfig(
+            description=request.description,
+            encoder=place.encoder,
+            space=place.space,
+            options=options,
+            descriptions=descriptions,
+        )
+
+        async def train(version: Version, report: Report) -> None:
+            labelled, trained = await self._labelled(read, place, report)
+            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
+            await asyncio.to_thread(self._workshop.train, name, version, trained)
+
+        await self._begin(name, config, train)
+        return name
+
+    async def update(self, name: str, request: pb.UpdateHeadRequest, waiting: Waiting) -> str:
+        """Begins to train a version with other examples; returns the head's name.
+
+        Raises:
+            InvalidInput: an example is not right, or was to be removed and is not there; says which.
+            NotFound: the head, or what an example names, is missing.
+            InUse: the head is being trained.
+        """
+        head = self._heads.get(name)
+        earlier = head.ready_version()
+        head.expect_idle()
+        place = Place(earlier.config.encoder, earlier.config.space)
+        before = await asyncio.to_thread(self._kept_examples, name, earlier)
+        removed = await self._removed(before, request, place, waiting)
+        read = await self._reader.read(request.added, place) if request.HasField("added") else Read()
+        if not (read.rows or len(removed)):
+            raise InvalidInput("nothing is added or removed; give examples, or classes to remove")
+        if read.rows:
+            examples.check_labels(read.labels, allow_one_class=True)
+
+        async def update(version: Version, report: Report) -> None:
+            added, trained = None, report
+            if read.rows:
+                added, trained = await self._labelled(read, place, report)
+            after = await asyncio.to_thread(examples.changed, before, removed, added)
+            await asyncio.to_thread(self._heads.keep_examples, name, version, after)
+            await asyncio.to_thread(self._workshop.update, name, version, earlier, removed, len(read.rows), trained)
+
+        await self._begin(name, earlier.config, update)
+        return name
+
+    async def merge(self, request: pb.MergeHeadsRequest) -> str:
+        """Begins to merge heads; returns the name of the new one.
+
+        Raises:
+            InvalidInput: there are too few, an archive is none, or they live in different spaces.
+            NotFound: one of them is missing.
+            InUse: the head is being trained.
+        """
+        name = request.head_id
+        self._heads.check_free(name)
+        _check_description(request.description)
+        if len(request.parts) < 2:
+            raise InvalidInput(f"there are {len(request.parts)} heads to merge; name at least two")
+        configs, parts = await asyncio.to_thread(self._parts, request.parts)
+        for place, config in enumerate(configs):
+            configs[0].space.expect(config.space, f"part {place}")
+        first = next((config for config in configs if config.encoder), configs[0])
+        config = first.model_copy(update={"description": request.description, "descriptions": {}})
+
+        async def merge(version: Version, report: Report) -> None:
+            await asyncio.to_thread(self._workshop.merge, name, version, parts, report)
+
+        await self._begin(name, config, merge)
+        return name
+
+    async def _begin(self, name: str, config: HeadConfig, work: Work) -> None:
+        self._trainings.expect_none(name)
+        async with self._encoders_in_use:
+            if config.encoder:
+                self._places.encoder(Place(config.encoder, config.space))
+            head = await asyncio.to_thread(self._heads.begin, name, config)
+        version = head.versions[0]
+
+        async def made(report: Report) -> None:
+            try:
+                await work(version, report)
+            except ShuttingDown:  # the next start says that it was interrupted
+                pass
+            except FrostlineError as error:
+                with suppress(NotFound):  # the head was deleted meanwhile
+                    await asyncio.to_thread(self._heads.fail, name, version, str(error))
+
+        self._trainings.start(name, made)
+
+    async def _labelled(self, read: Read, place: Place, report: Report) -> tuple[Labelled, Report]:
+        """Embeds examples; the second part tells how far it is from then on."""
+        share = _EMBEDDING_SHARE if read.has_contents else 0.0
+        features = await self._reader.embed(
+            read, place, lambda step, done: report(step, share * done), Waiting(patient=True)
+        )
+        described = np.arange(len(features)) >= len(features) - read.described
+        labelled = await asyncio.to_thread(examples.check, features, read.labels, described, allow_one_class=True)
+        return labelled, lambda step, done: report(step, share + (1 - share) * done)
+
+    def _kept_examples(self, name: str, version: Version) -> Labelled:
+        folder = self._heads.examples_folder(name, version)
+        if folder is None:
+            raise InvalidInput(
+                f"head {name!r} was merged of others and has no examples to go by; update one of those and merge again"
+            )
+        return examples.load(folder)
+
+    async def _removed(
+        self, before: Labelled, request: pb.UpdateHeadRequest, place: Place, waiting: Waiting
+    ) -> NDArray[np.int64]:
+        """Rows of the examples so far that are to go."""
+        rows = examples.find_classes(before, request.removed_classes)
+        if request.HasField("removed"):
+            read = await self._reader.read(request.removed, place)
+            features = await self._reader.embed(read, place, lambda step, done: None, waiting)
+            rows = np.union1d(rows, await asyncio.to_thread(examples.find, before, features, read.labels))
+        return rows
+
+    def _parts(self, parts: Sequence[pb.MergePart]) -> tuple[list[HeadConfig], list[Path | bytes]]:
+        """What heads are, and where: their folders, or their archives as they came."""
+        configs: list[HeadConfig] = []
+        content: list[Path | bytes] = []
+        for place, part in enumerate(parts):
+            match part.WhichOneof("kind"):
+                case "head":
+                    name = resource_id(part.head, "heads")
+                    version = self._heads.get(name).ready_version()
+                    configs.append(version.config)
+                    content.append(self._heads.artifact_folder(name, version))
+                case "archive":
+                    configs.append(artifact.packed_config(part.archive))
+                    content.append(part.archive)
+                case _:
+                    raise InvalidInput(f"part {place} names neither a head nor an archive")
+        return configs, content
+
+
+def _check_description(text: str) -> None:
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidInput(f"the description has {len(text)} characters; use at most {MAX_DESCRIPTION}")

@@ -1,0 +1,234 @@
+"""What heads learn from and are judged by: labelled inputs of all kinds become embeddings of one space.
+
+Whatever can be found wrong is found wrong before anything is embedded: first all is read and checked, then embedded.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.server.api import convert
+from frostline.server.api.head_places import Place, Places
+from frostline.server.api.inputs import Source, Vectors, Waiting, embed, wrong_kind
+from frostline.server.api.labelled_records import labelled_records
+from frostline.server.api.off_loop import off_loop
+from frostline.server.batching.batcher import Batcher
+from frostline.server.collections.rows.records import Record
+from frostline.server.encoders.encoder import Content
+from frostline.server.errors import FrostlineError, InvalidInput, NotFound
+from frostline.server.heads.examples import check_vectors
+from frostline.v1 import head_service_pb2 as pb
+from frostline.v1.embedding_pb2 import Input
+
+MOST_EXAMPLES = 1_000_000
+_TOGETHER = 256
+"""So many inputs are embedded at once; in between, progress is told."""
+_PAGE = 1_000
+
+Report = Callable[[str, float], None]
+
+
+@dataclass(slots=True)
+class Read:
+    """Labelled inputs, checked.
+
+    Attributes:
+        rows: float32 vectors of shape (d,), or what they are to be made of.
+        labels: of the same length.
+        described: how many of them, the last ones, are descriptions of classes.
+    """
+
+    rows: list[NDArray[np.float32] | Content] = field(default_factory=list[NDArray[np.float32] | Content])
+    labels: list[str] = field(default_factory=list[str])
+    described: int = 0
+
+    @property
+    def has_contents(self) -> bool:
+        """Whether something is to be embedded."""
+        return not all(isinstance(row, np.ndarray) for row in self.rows)
+
+
+class ExampleReader:
+    """Reads the examples of requests.
+
+    Args:
+        places: where examples may live.
+        batcher: runs encoders.
+    """
+
+    def __init__(self, places: Places, batcher: Batcher) -> None:
+        self._places = places
+        self._batcher = batcher
+
+    async def read(self, examples: pb.Examples, place: Place) -> Read:
+        """Reads examples, and checks all that can be checked without embedding.
+
+        Args:
+            examples: of a request.
+            place: where they must live.
+
+        Raises:
+            InvalidInput: an example is not right; says which.
+            NotFound: a record, field or collection is missing.
+            SpaceMismatch: a vector lives elsewhere.
+        """
+        return await asyncio.to_thread(self._read, examples, place)
+
+    def describe(self, read: Read, descriptions: Mapping[str, str], place: Place) -> None:
+        """Adds descriptions of classes, by label.
+
+        Raises:
+            InvalidInput: one is empty, or no text can be embedded.
+        """
+        for label, text in sorted(descriptions.items()):
+            if not text.strip():
+                raise InvalidInput(f"the description of class {label[:80]!r} is empty; say what it is about")
+            try:
+                read.rows.append(self._content(text, place))
+            except FrostlineError as error:
+                raise type(error)(f"the description of class {label[:80]!r}: {error}") from error
+            read.labels.append(label)
+        read.described = len(descriptions)
+
+    async def embed(self, read: Read, place: Place, report: Report, waiting: Waiting) -> NDArray[np.float32]:
+        """Embeds what is not a vector yet.
+
+        Args:
+            read: n checked examples.
+            place: where they live.
+            report: told how far it is.
+            waiting: how long the caller waits.
+
+        Returns:
+            float32 of shape (n, d).
+
+        Raises:
+            InvalidInput: an input cannot be read; says which.
+            Overloaded, DeadlineExceeded, ShuttingDown: see `Batcher.embed`.
+        """
+        features = np.empty((len(read.rows), place.space.dimensions), np.float32)
+        missing = [index for index, row in enumerate(read.rows) if not isinstance(row, np.ndarray)]
+        for index, row in enumerate(read.rows):
+            if isinstance(row, np.ndarray):
+                features[index] = row
+        for start in range(0, len(missing), _TOGETHER):
+            report("embedding", start / len(missing))
+            part = missing[start : start + _TOGETHER]
+            encoder = self._places.encoder(place)
+            sources = [row for index in part if not isinstance(row := read.rows[index], np.ndarray)]
+            made = await embed(self._batcher, encoder, sources, place.space, waiting=waiting)
+            if made.errors:
+                position, error = min(made.errors.items())
+                raise type(error)(f"example {part[position]}: {error}")
+            features[part] = made.rows
+        return features
+
+    async def vectors(self, request: pb.PredictRequest, place: Place, waiting: Waiting) -> Vectors:
+        """Makes vectors of inputs, each of which fails alone.
+
+        Args:
+            request: with n texts, images or vectors.
+            place: where the vectors shall live.
+            waiting: how long the caller waits.
+
+        Raises:
+            NotFound: the encoder is gone.
+            SpaceMismatch: it is another one now.
+            Overloaded, DeadlineExceeded, ShuttingDown: see `Batcher.embed`.
+        """
+        inputs = request.inputs
+        sources = await off_loop(request, len(inputs), lambda: [_source(each, place) for each in inputs])
+        encoder = self._places.encoder(place) if place.encoder else None
+        return await embed(self._batcher, encoder, sources, place.space, waiting=waiting)
+
+    def _read(self, examples: pb.Examples, place: Place) -> Read:
+        read = Read()
+        self._read_single(examples, place, read)
+        if examples.HasField("vectors"):
+            if examples.HasField("space"):
+                place.space.expect(convert.space(examples.space), "the head")
+            matrix = convert.matrix(examples.vectors, len(examples.labels), place.space, "the head")
+            check_vectors(matrix)
+            read.rows += list(matrix)
+            read.labels += examples.labels
+        elif examples.labels:
+            raise InvalidInput(f"there are {len(examples.labels)} labels and no vectors; send the vectors they are of")
+        if examples.HasField("records"):
+            self._read_records(examples, place, read)
+        convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")
+        return read
+
+    def _read_single(self, examples: pb.Examples, place: Place, read: Read) -> None:
+        stored = self._stored(examples, place)
+        for index, each in enumerate(examples.examples):
+            try:
+                read.rows.append(self._row(each, place, stored))
+            except FrostlineError as error:
+                raise type(error)(f"example {index}: {error}") from error
+            read.labels.append(each.label)
+
+    def _row(
+        self, example: pb.Example, place: Place, stored: Mapping[str, NDArray[np.float32]]
+    ) -> NDArray[np.float32] | Content:
+        match example.WhichOneof("kind"):
+            case "text":
+                return self._content(example.text, place)
+            case "image":
+                return self._content(example.image, place)
+            case "vector":
+                vector = convert.vector(example.vector, place.space, "the head")
+                check_vectors(vector[np.newaxis])
+                return vector
+            case "record_id":
+                if example.record_id not in stored:
+                    raise NotFound(f"the collection has no record {example.record_id[:80]!r} with this vector")
+                return stored[example.record_id]
+            case _:
+                raise InvalidInput("it holds neither text, image, vector nor record id")
+
+    def _content(self, content: Content, place: Place) -> Content:
+        if error := wrong_kind(self._places.encoder(place).manifest, content):
+            raise error
+        return content
+
+    def _stored(self, examples: pb.Examples, place: Place) -> dict[str, NDArray[np.float32]]:
+        ids = list(dict.fromkeys(each.record_id for each in examples.examples if each.HasField("record_id")))
+        if not ids:
+            return {}
+        collection, slot = self._places.source(examples)
+        place.space.expect(collection.config.vectors[slot].space, "the head")
+        name = collection.config.vectors[slot].name
+        found: dict[str, NDArray[np.float32]] = {}
+        for start in range(0, len(ids), _PAGE):
+            records = collection.get(ids[start : start + _PAGE], payloads=False, vectors=True)
+            found |= {
+                record_id: record.vectors[name]
+                for record_id, record in records.items()
+                if isinstance(record, Record) and name in record.vectors
+            }
+        return found
+
+    def _read_records(self, examples: pb.Examples, place: Place, read: Read) -> None:
+        collection, slot = self._places.source(examples)
+        place.space.expect(collection.config.vectors[slot].space, "the head")
+        for vector, label in labelled_records(collection, slot, examples.records):
+            read.rows.append(vector)
+            read.labels.append(label)
+
+
+def _source(each: Input, place: Place) -> Source:
+    match each.WhichOneof("kind"):
+        case "text":
+            return each.text
+        case "image":
+            return each.image
+        case "vector":
+            try:
+                return convert.vector(each.vector, place.space, "the head")
+            except FrostlineError as error:
+                return error
+        case _:
+            return InvalidInput("the input holds neither text, image nor vector")

@@ -1,0 +1,108 @@
+"""Predicts with heads, and judges them."""
+
+import asyncio
+from time import perf_counter
+
+import numpy as np
+
+from frostline.server.api import convert
+from frostline.server.api.head_examples import ExampleReader
+from frostline.server.api.head_messages import evaluation_message, prediction_message
+from frostline.server.api.head_places import Place
+from frostline.server.api.inputs import Vectors, Waiting
+from frostline.server.api.off_loop import FEW_ITEMS
+from frostline.server.errors import FrostlineError, InvalidInput
+from frostline.server.heads import examples
+from frostline.server.heads.evaluation import Evaluation
+from frostline.server.heads.predictor import Predictor
+from frostline.server.heads.store import Heads
+from frostline.server.heads.versions import Version
+from frostline.server.heads.workshop import Workshop
+from frostline.v1 import head_service_pb2 as pb
+
+MOST_INPUTS = 10_000
+_FEW_VALUES = 100_000
+"""So many inputs times classes are predicted in less time than a thread takes to begin."""
+
+
+class HeadPredictions:
+    """Asks heads.
+
+    Args:
+        heads: the heads.
+        workshop: judges them.
+        reader: reads inputs and examples.
+    """
+
+    def __init__(self, heads: Heads, workshop: Workshop, reader: ExampleReader) -> None:
+        self._heads = heads
+        self._workshop = workshop
+        self._reader = reader
+
+    async def predict(self, name: str, request: pb.PredictRequest, waiting: Waiting) -> pb.PredictResponse:
+        """Answers a request.
+
+        Raises:
+            InvalidInput: the request as a whole is not right.
+            NotFound: there is no such head or version, or its encoder is gone.
+            SpaceMismatch: the vectors live elsewhere, or the encoder has changed.
+        """
+        version, predictor = await self._predictor(name, request.version)
+        place = Place(version.config.encoder, version.config.space)
+        if request.limit < 0:
+            raise InvalidInput(f"limit {request.limit} is out of range; ask for 1 class or more")
+        if request.HasField("vectors"):
+            made = _given(request, place, name)
+        else:
+            convert.at_most(len(request.inputs), MOST_INPUTS, "inputs")
+            made = await self._reader.vectors(request, place, waiting)
+        good = np.setdiff1d(np.arange(len(made.rows)), list(made.errors))
+        rows = made.rows if len(good) == len(made.rows) else made.rows[good]
+
+        def answer() -> pb.PredictResponse:
+            started = perf_counter()
+            found = predictor.predict(rows, max(request.limit, 1))
+            made.timings.inference_seconds += perf_counter() - started
+            message = prediction_message(predictor.classes, version.number, found, len(made.rows), made.errors)
+            message.timings.CopyFrom(made.timings)
+            return message
+
+        few = len(rows) <= FEW_ITEMS and len(rows) * len(predictor.classes) <= _FEW_VALUES
+        return answer() if few else await asyncio.to_thread(answer)
+
+    async def evaluate(self, name: str, request: pb.EvaluateHeadRequest, waiting: Waiting) -> pb.Evaluation:
+        """Judges a head on examples.
+
+        Raises:
+            InvalidInput: an example is not right; says which.
+            NotFound: the head, or what an example names, is missing.
+            SpaceMismatch: an example lives elsewhere.
+        """
+        version = self._heads.get(name).ready_version(request.version)
+        place = Place(version.config.encoder, version.config.space)
+        read = await self._reader.read(request.examples, place)
+        examples.check_labels(read.labels, allow_one_class=True)
+        features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
+        labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True)
+        found = await asyncio.to_thread(self._workshop.evaluate, name, version, labelled)
+        return evaluation_message(version.number, Evaluation.model_validate(found))
+
+    async def _predictor(self, name: str, number: int) -> tuple[Version, Predictor]:
+        if kept := self._heads.kept_predictor(name, number):
+            return kept
+        return await asyncio.to_thread(self._heads.predictor, name, number)
+
+
+def _given(request: pb.PredictRequest, place: Place, name: str) -> Vectors:
+    """The vectors of a request; rows that cannot be computed with are errors."""
+    if request.inputs:
+        raise InvalidInput("the request has both inputs and vectors; give one of them")
+    if request.HasField("space"):
+        place.space.expect(convert.space(request.space), f"head {name!r}")
+    rows = convert.matrix(request.vectors, None, place.space, f"head {name!r}")
+    convert.at_most(len(rows), MOST_INPUTS, "inputs")
+    bad = np.flatnonzero(~(np.abs(rows) <= examples.MAX_VALUE).all(axis=1))
+    errors: dict[int, FrostlineError] = {
+        row: InvalidInput("the vector holds a value that is not finite, or too large") for row in bad.tolist()
+    }
+    return Vectors(rows, errors, [0] * len(rows), [False] * len(rows))

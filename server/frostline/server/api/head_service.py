@@ -1,0 +1,108 @@
+"""Heads over the wire."""
+
+# ruff: noqa: D102 - what a method does stands in the proto
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from frostline.server.api.calls import Context, deadline_of
+from frostline.server.api.convert import resource_id
+from frostline.server.api.head_changes import HeadChanges
+from frostline.server.api.head_exports import export
+from frostline.server.api.head_messages import head_message
+from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.inputs import Waiting
+from frostline.server.api.pages import Page
+from frostline.server.api.trainings import Trainings
+from frostline.server.encoders.registry import Registry
+from frostline.server.heads.store import Heads
+from frostline.server.heads.workshop import Workshop
+from frostline.v1 import head_service_pb2 as pb
+from frostline.v1.head_service_pb2_grpc import HeadServiceServicer
+
+_CHUNK_BYTES = 1 << 20
+
+
+class HeadService(HeadServiceServicer):
+    """Keeps heads; each method is described in `head_service.proto`.
+
+    Args:
+        heads: the heads.
+        workshop: deletes them.
+        registry: the encoders, for exports.
+        trainings: those under way.
+        changes: trains, updates and merges.
+        predictions: predicts and judges.
+    """
+
+    def __init__(
+        self,
+        heads: Heads,
+        workshop: Workshop,
+        registry: Registry,
+        trainings: Trainings,
+        changes: HeadChanges,
+        predictions: HeadPredictions,
+    ) -> None:
+        self._heads = heads
+        self._workshop = workshop
+        self._registry = registry
+        self._trainings = trainings
+        self._changes = changes
+        self._predictions = predictions
+
+    async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
+        return await self._message(await self._changes.create(request))
+
+    async def UpdateHead(self, request: pb.UpdateHeadRequest, context: Context) -> pb.Head:
+        waiting = Waiting(deadline_of(context))
+        return await self._message(await self._changes.update(_id(request.name), request, waiting))
+
+    async def MergeHeads(self, request: pb.MergeHeadsRequest, context: Context) -> pb.Head:
+        return await self._message(await self._changes.merge(request))
+
+    async def WatchHead(self, request: pb.WatchHeadRequest, context: Context) -> AsyncIterator[pb.WatchHeadResponse]:
+        name = _id(request.name)
+        yield pb.WatchHeadResponse(head=await self._message(name))
+        async for step, progress in self._trainings.watch(name):
+            yield pb.WatchHeadResponse(step=step, progress=progress)
+        yield pb.WatchHeadResponse(progress=1.0, head=await self._message(name))
+
+    async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.Head:
+        return await self._message(_id(request.name))
+
+    async def ListHeads(self, request: pb.ListHeadsRequest, context: Context) -> pb.ListHeadsResponse:
+        page = Page(request, start="")
+        rest = [head for head in self._heads.list() if head.name >= str(page.start)]
+        shown, more = page.cut(rest, lambda head: head.name)
+        messages = [head_message(self._heads, head) for head in shown]
+        return pb.ListHeadsResponse(heads=messages, next_page_token=more)
+
+    async def RollbackHead(self, request: pb.RollbackHeadRequest, context: Context) -> pb.Head:
+        name = _id(request.name)
+        await asyncio.to_thread(self._heads.rollback, name, request.version)
+        return await self._message(name)
+
+    async def DeleteHead(self, request: pb.DeleteHeadRequest, context: Context) -> pb.DeleteHeadResponse:
+        name = _id(request.name)
+        await asyncio.to_thread(self._workshop.delete, name)
+        await self._trainings.cancel(name)
+        return pb.DeleteHeadResponse()
+
+    async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
+        return await self._predictions.predict(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
+        return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
+        data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)
+        for start in range(0, len(data), _CHUNK_BYTES):
+            yield pb.ExportHeadResponse(data=data[start : start + _CHUNK_BYTES])
+
+    async def _message(self, name: str) -> pb.Head:
+        return await asyncio.to_thread(lambda: head_message(self._heads, self._heads.get(name)))
+
+
+def _id(name: str) -> str:
+    return resource_id(name, "heads")

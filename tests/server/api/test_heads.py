@@ -1,0 +1,243 @@
+"""Heads over the wire: trained from every kind of example, asked, judged, updated, merged; and what is refused."""
+
+import asyncio
+import json
+import re
+
+import grpc
+import numpy as np
+import pytest
+from onnx import ModelProto
+
+from frostline.v1 import collection_pb2 as cp
+from frostline.v1 import embedding_pb2 as pb
+from frostline.v1 import encoder_service_pb2 as e
+from frostline.v1 import head_service_pb2 as h
+from frostline.wire import tensors
+from raw import create_request, filtered, record, refused, upsert_request, vector
+
+RIDGE = h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=1)
+
+
+def points(seed=0, n=20):
+    """Two classes on either side of a line, as columns."""
+    draw = np.random.default_rng(seed)
+    labels = ["left", "right"] * (n // 2)
+    vectors = draw.standard_normal((n, 3)) * 0.2 + [[-1, 0, 1] if label == "left" else [1, 0, 1] for label in labels]
+    return h.Examples(vectors=tensors.encode(vectors.astype(np.float32)), labels=labels)
+
+
+def text(content, label):
+    return h.Example(text=content, label=label)
+
+
+def create(head_id="sides", **fields):
+    return h.CreateHeadRequest(head_id=head_id, **fields)
+
+
+async def trained(calls, answer, name="sides"):
+    """Waits for a training; gives the newest version."""
+    assert (await answer).versions[0].state == h.HEAD_STATE_TRAINING
+    reports = [report async for report in calls.WatchHead(h.WatchHeadRequest(name=f"heads/{name}"))]
+    assert [report.progress for report in reports] == sorted(report.progress for report in reports)
+    return reports[-1].head.versions[0]
+
+
+async def labels(calls, *inputs, name="sides", **more):
+    return likeliest(await calls.Predict(h.PredictRequest(head=f"heads/{name}", inputs=inputs, **more)))
+
+
+def likeliest(answer):
+    return [answer.classes[place] if place >= 0 else None for place in answer.labels]
+
+
+def given(values):
+    return pb.Input(vector=vector(values))
+
+
+async def said(call):
+    error = await refused(call)
+    return error.code(), error.details()
+
+
+async def test_a_head_is_trained_asked_judged_and_exported(server):
+    calls = server.calls
+    version = await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE, description="two sides")))
+    assert (version.state, version.recipe, version.example_count) == (h.HEAD_STATE_READY, h.RECIPE_RIDGE, 20)
+    assert {each.label: each.example_count for each in version.classes} == {"left": 10, "right": 10}
+    assert version.exact_updates
+    assert version.held_out_accuracy == 1
+    head = await calls.GetHead(h.GetHeadRequest(name="heads/sides"))
+    assert (head.serving_version, head.description, head.space.dimensions, head.encoder) == (1, "two sides", 3, "")
+    assert (await calls.ListHeads(h.ListHeadsRequest())).heads == [head]
+
+    request = h.PredictRequest(
+        head="heads/sides", inputs=[given([1, 0, 1]), given([1, 0]), pb.Input(text="a"), given([-1, 0, 1])], limit=2
+    )
+    answer = await calls.Predict(request)
+    assert [answer.classes[place] if place >= 0 else None for place in answer.labels[::2]] == [
+        "right",
+        None,
+        None,
+        "left",
+    ]
+    assert [error.index for error in answer.errors] == [1, 2]
+    shares = tensors.decode(answer.probabilities)
+    assert shares.shape == (4, 2)
+    assert shares[[0, 3]].sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert list(answer.set_sizes)[1:3] == [0, 0]
+    assert len(answer.set_labels) == sum(answer.set_sizes)
+    columns = await calls.Predict(h.PredictRequest(head="heads/sides", vectors=points(1).vectors))
+    assert [columns.classes[place] for place in columns.labels] == ["left", "right"] * 10
+
+    judged = await calls.EvaluateHead(h.EvaluateHeadRequest(head="heads/sides", examples=points(2)))
+    assert (judged.example_count, judged.accuracy.value, list(judged.confusion)) == (20, 1, [10, 0, 0, 10])
+    chunks = [chunk.data async for chunk in calls.ExportHead(h.ExportHeadRequest(name="heads/sides"))]
+    merged = h.MergeHeadsRequest(
+        head_id="both", parts=[h.MergePart(archive=b"".join(chunks)), h.MergePart(head="heads/sides")]
+    )
+    assert (await trained(calls, calls.MergeHeads(merged), "both")).example_count == 40
+    assert await labels(calls, given([1, 0, 1]), name="both") == ["right"]
+    await calls.DeleteHead(h.DeleteHeadRequest(name="heads/both"))
+    assert await said(calls.GetHead(h.GetHeadRequest(name="heads/both"))) == (
+        grpc.StatusCode.NOT_FOUND,
+        "head 'both' does not exist; train it, or list the heads there are",
+    )
+
+
+async def test_examples_and_classes_come_and_go_while_the_earlier_version_serves(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    up = h.Examples(examples=[h.Example(vector=vector([0, 1.5, 1 + n / 10]), label="up") for n in range(4)])
+    version = await trained(calls, calls.UpdateHead(h.UpdateHeadRequest(name="heads/sides", added=up)))
+    assert (version.version, version.example_count, len(version.classes)) == (2, 24, 3)
+    assert await labels(calls, given([0, 1.5, 1])) == ["up"]
+    assert await labels(calls, given([0, 1.5, 1]), version=1) != ["up"]
+    await calls.RollbackHead(h.RollbackHeadRequest(name="heads/sides"))
+    assert await labels(calls, given([0, 1.5, 1])) != ["up"]
+    await calls.RollbackHead(h.RollbackHeadRequest(name="heads/sides", version=2))
+    gone = h.UpdateHeadRequest(
+        name="heads/sides", removed=h.Examples(examples=up.examples[:1]), removed_classes=["left"]
+    )
+    version = await trained(calls, calls.UpdateHead(gone))
+    assert {each.label: each.example_count for each in version.classes} == {"right": 10, "up": 3}
+    assert "class 'left' is not among those of the head" in (await said(calls.UpdateHead(gone)))[1]
+    del gone.removed_classes[:]
+    assert "example 0 of class 'up' is not among the examples of the head" in (await said(calls.UpdateHead(gone)))[1]
+
+
+async def test_texts_and_descriptions_are_embedded_and_the_encoder_is_kept(server):
+    calls = server.calls
+    request = create(
+        encoder="encoders/tiny",
+        examples=h.Examples(examples=[text("red cat", "animal"), text("blue house", "building")]),
+        options=h.HeadOptions(descriptions={"work": "trained head", "animal": "cat dog"}),
+    )
+    version = await trained(calls, calls.CreateHead(request))
+    assert {each.label: each.example_count for each in version.classes} == {"animal": 1, "building": 1, "work": 0}
+    assert await labels(calls, pb.Input(text="blue house"), pb.Input(text="trained head")) == ["building", "work"]
+    whole = h.ExportHeadRequest(name="heads/sides", format=h.EXPORT_FORMAT_ONNX)
+    graph = ModelProto.FromString(b"".join([chunk.data async for chunk in calls.ExportHead(whole)]))
+    assert {each.name for each in graph.graph.output} == {"logits", "probabilities", "scope"}
+    assert "input_ids" in {each.name for each in graph.graph.input}
+    code, why = await said(calls.DeleteEncoder(e.DeleteEncoderRequest(name="encoders/tiny")))
+    assert (code, why) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "encoder 'tiny' is used by head 'sides'; delete its heads first",
+    )
+
+
+async def test_labelled_records_of_a_collection_are_learned_from(server):
+    calls = server.calls
+    await calls.CreateCollection(
+        create_request(dimensions=2, fields=[cp.IndexedField(path="n", kind=cp.FIELD_KIND_INTEGER)])
+    )
+    side = [(n, bool(n % 2)) for n in range(12)]
+    records = [
+        record(str(n), vector=[1 if odd else -1, n / 100], payload=json.dumps({"n": n, "is": {"odd": odd}}).encode())
+        for n, odd in side
+    ]
+    await calls.UpsertRecords(upsert_request(*records, record("none", vector=[5, 5])))
+    asked = h.LabelledRecords(collection="collections/notes", field="is.odd", filter=filtered("n < 10"))
+    version = await trained(calls, calls.CreateHead(create(examples=h.Examples(records=asked), options=RIDGE)))
+    assert {each.label: each.example_count for each in version.classes} == {"false": 5, "true": 5}
+    one = h.Examples(collection="collections/notes", examples=[h.Example(record_id="11", label="false")])
+    version = await trained(calls, calls.UpdateHead(h.UpdateHeadRequest(name="heads/sides", added=one)))
+    assert version.example_count == 11
+    asked.field = "is"
+    assert (
+        "a label is one string, number or boolean"
+        in (await said(calls.CreateHead(create(examples=h.Examples(records=asked)))))[1]
+    )
+    asked.field = "nowhere"
+    assert (
+        "no record of collection 'notes' has a field 'nowhere'"
+        in (await said(calls.CreateHead(create(examples=h.Examples(records=asked)))))[1]
+    )
+
+
+async def test_an_example_that_cannot_be_read_fails_the_version_and_says_which(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    bad = h.Examples(examples=[h.Example(image=b"no image", label="a"), h.Example(image=b"none", label="b")])
+    version = await trained(calls, calls.CreateHead(create(encoder="encoders/tiny-image", examples=bad)))
+    assert version.state == h.HEAD_STATE_FAILED
+    assert version.failure.startswith("example 0: ")
+    assert await labels(calls, given([1, 0, 1])) == ["right"]
+
+
+async def test_one_training_of_a_head_at_a_time_which_deleting_ends(server):
+    calls = server.calls
+    many = points(n=4000)
+    await calls.CreateHead(create(examples=many))
+    assert (await said(calls.CreateHead(create(examples=points()))))[0] is grpc.StatusCode.FAILED_PRECONDITION
+    assert (await said(calls.Predict(h.PredictRequest(head="heads/sides"))))[0] is grpc.StatusCode.FAILED_PRECONDITION
+    await calls.DeleteHead(h.DeleteHeadRequest(name="heads/sides"))
+    assert not (await calls.ListHeads(h.ListHeadsRequest())).heads
+    await asyncio.sleep(0.1)
+    assert not list((server.data_dir / "heads").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("request_", "wrong"),
+    [
+        (create(), "there are no examples"),
+        (create("Sides", examples=points()), "head name 'Sides' is not allowed"),
+        (create(examples=h.Examples(vectors=points().vectors, labels=["a"] * 20)), "all examples are of class 'a'"),
+        (create(examples=h.Examples(vectors=points().vectors, labels=["a"] * 19)), r"takes \(19, 3\)"),
+        (create(examples=h.Examples(labels=["a"])), "there are no examples"),
+        (create(examples=points(), options=h.HeadOptions(strength=1)), "AUTO tries several"),
+        (
+            create(examples=points(), options=h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=-1)),
+            "strength -1.0 is out of range",
+        ),
+        (create(examples=points(), options=h.HeadOptions(recipe=99)), "recipe 99 is unknown"),
+        (create(examples=points(), options=h.HeadOptions(coverage=2)), "coverage 2.0 is out of range"),
+        (create(examples=points(), options=h.HeadOptions(descriptions={"left": "west"})), "the head has no encoder"),
+        (create(examples=points(), encoder="encoders/tiny"), "vectors have shape"),
+        (create(examples=h.Examples(examples=[text("a", "b")])), "no encoder is named"),
+        (
+            create(encoder="encoders/tiny", examples=h.Examples(examples=[text("a", "b"), text("c", "")])),
+            "example 1 has an empty label",
+        ),
+        (
+            create(encoder="encoders/tiny-image", examples=h.Examples(examples=[text("a", "b"), text("c", "d")])),
+            "example 0: encoder 'tiny-image' takes image inputs",
+        ),
+        (
+            create(
+                examples=h.Examples(
+                    vectors=tensors.encode(np.array([[1, 2], [np.nan, 1]], np.float32)), labels=["a", "b"]
+                )
+            ),
+            "the vector of example 1 holds nan at position 0",
+        ),
+        (create(examples=points(), description="x" * 1001), "the description has 1001 characters"),
+    ],
+)
+async def test_what_cannot_be_learned_from_is_refused_before_any_work(server, request_, wrong):
+    code, why = await said(server.calls.CreateHead(request_))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+    assert re.search(wrong, why)
+    assert not list((server.data_dir / "heads").iterdir())
