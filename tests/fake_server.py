@@ -7,15 +7,16 @@ from contextlib import contextmanager
 import grpc
 
 from fake_encoders import FakeEncoders
-from fake_records import FakeRecords
+from fake_heads import FakeHeads
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
+from frostline.v1.head_service_pb2_grpc import add_HeadServiceServicer_to_server
 from frostline.v1.record_service_pb2_grpc import add_RecordServiceServicer_to_server
 from frostline.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from frostline.v1.snapshot_service_pb2_grpc import add_SnapshotServiceServicer_to_server
 
 
-class FakeServer(FakeEncoders, FakeRecords):
+class FakeServer(FakeEncoders, FakeHeads):
     """Answers like a small server, and remembers.
 
     Attributes:
@@ -40,6 +41,7 @@ def fake_server(
     add_RecordServiceServicer_to_server(fake, server)
     add_SearchServiceServicer_to_server(fake, server)
     add_SnapshotServiceServicer_to_server(fake, server)
+    add_HeadServiceServicer_to_server(fake, server)
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     fake.target = f"localhost:{port}"
     server.start()

@@ -13,9 +13,12 @@ from frostline.client import (
     AsyncClient,
     Client,
     Combination,
+    Example,
     FrostlineError,
     Hits,
+    LabelledRecords,
     Part,
+    Predictions,
     Record,
     RecordId,
     Retry,
@@ -30,6 +33,9 @@ EYE = np.eye(4, dtype=np.float32)
 GONE = fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)
 FULL = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED)
 SOON = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED, hint=0.001)
+
+EXAMPLES = [Example(text="miaow", label="cat"), Example(vector=EYE[0], label="dog"), Example(text="purr", label="cat")]
+TRAINED = ("train_head", ("pets", EXAMPLES), {"encoder": "tiny"})
 
 Step = tuple[str, tuple[Any, ...], dict[str, Any]]
 SCENARIOS: dict[str, list[Step]] = {
@@ -130,6 +136,29 @@ SCENARIOS: dict[str, list[Step]] = {
         ("search_batch", ("notes", EYE), {"limit": 1}),
         ("search_batch", ("notes", []), {}),
     ],
+    "heads": [
+        TRAINED,
+        ("train_head", ("other",), {"vectors": EYE, "labels": [*"abab"], "wait": False}),
+        ("list_heads", (), {}),
+        ("get_head", ("other",), {}),
+        ("update_head", ("pets", [Example(text="hoo", label="owl")], EXAMPLES[:1]), {"removed_classes": ["dog"]}),
+        ("rollback_head", ("pets",), {}),
+        ("rollback_head", ("pets",), {}),
+        ("merge_heads", ("all", ["pets", "other", b"PK"]), {}),
+        ("evaluate_head", ("pets", EXAMPLES), {"records": LabelledRecords("notes", "i", "i < 3")}),
+        ("delete_head", ("pets",), {}),
+        ("delete_head", ("pets",), {}),
+    ],
+    "a head from nothing": [("train_head", ("pets", [Example(label="cat")]), {}), ("train_head", ("pets", EYE), {})],
+    "predictions": [
+        TRAINED,
+        ("predict", ("pets", ["a", "bad", "is it?", "ab"]), {"limit": 2, "batch_size": 2}),
+        ("predict", ("pets", EYE), {}),
+        ("predict", ("pets", []), {}),
+        ("predict", ("pets", "alone"), {}),
+        ("predict", ("none", ["a"]), {}),
+    ],
+    "an export": [TRAINED, ("export_head", ("pets", "/dev/full/head.zip"), {}), ("export_head", ("pets", ""), {})],
 }
 FAULTS = {
     "nothing": {},
@@ -137,9 +166,15 @@ FAULTS = {
     "a search refused once": {"SearchRecords": [GONE], "StreamSearchRecords": [GONE]},
     "overload with a hint": {"Embed": [SOON], "CreateCollection": [SOON, SOON], "EmbedStream": [SOON]},
     "overload without a hint": {"Embed": [FULL], "EmbedStream": [FULL], "StreamUpsertRecords": [FULL]},
+    "a training refused once": {"CreateHead": [GONE], "WatchHead": [GONE], "Predict": [GONE], "EvaluateHead": [SOON]},
     "no server for long": {"Embed": [GONE] * 9, "EmbedStream": [GONE] * 9, "StreamUpsertRecords": [GONE] * 9},
 }
-BREAKS = {"EmbedStream": [1, 0, 2], "StreamUpsertRecords": [1, 0, 2], "StreamSearchRecords": [1, 0]}
+BREAKS = {
+    "EmbedStream": [1, 0, 2],
+    "StreamUpsertRecords": [1, 0, 2],
+    "StreamSearchRecords": [1, 0],
+    "WatchHead": [1, 0],
+}
 
 
 def plain(result: Any) -> Any:
@@ -154,6 +189,14 @@ def plain(result: Any) -> Any:
         return {key: plain(value) for key, value in result.items()}
     if isinstance(result, Hits):
         return [plain(hit) for hit in result], plain(result.explanation), result.recall, result.sequence
+    if isinstance(result, Predictions):
+        return (
+            [plain(one) for one in result],
+            plain(result.errors),
+            result.labels,
+            result.version,
+            plain(result.timings),
+        )
     if isinstance(result, (list, tuple)):
         return [plain(value) for value in result]
     return result

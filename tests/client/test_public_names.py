@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, queries, resources, stats, types
+from frostline.client import errors, heads, predictions, queries, resources, stats, types
 
-PUBLIC = (types, queries, resources, stats, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 
@@ -18,7 +18,7 @@ def defined_in(module) -> set[str]:
 
 
 def test_what_is_exported_is_what_is_public():
-    doors = {"Client", "AsyncClient", "Retry", "Progress"}
+    doors = {"Client", "AsyncClient", "Retry", "Progress", "HeadProgress"}
     public = doors.union(*map(defined_in, PUBLIC))
     assert set(frostline.client.__all__) == public
 

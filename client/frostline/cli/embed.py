@@ -1,7 +1,6 @@
 """`frostline embed`: vectors of texts and images."""
 
 import enum
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frostline.cli.failure import CommandFailed
+from frostline.cli.inputs import Files, Texts, inputs_of
 from frostline.cli.output import Column, say, show_json, show_table, timings_line
 from frostline.cli.session import Session, client_command
 
@@ -39,20 +39,8 @@ class Truncate(enum.StrEnum):
 @client_command
 def embed(
     session: Session,
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TEXTS",
-            help="Texts to embed; - reads them from stdin, one a line, which is also done when nothing is given.",
-            show_default=False,
-        ),
-    ] = None,
-    file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="Image file to embed, instead of texts; may be repeated.", show_default=False
-        ),
-    ] = None,
+    texts: Texts = None,
+    file: Files = None,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="Encoder to use.")] = "all-minilm-l6-v2",
     prompt: Annotated[
         str | None,
@@ -96,7 +84,7 @@ def embed(
     """
     if prompt is not None and prefix is not None:
         raise typer.BadParameter("give --prompt or --prefix, not both")
-    inputs, names = _inputs(texts or [], file or [])
+    inputs, names = inputs_of(texts, file)
     with session.connect() as client:
         started = time.perf_counter()
         embedded = client.embed(
@@ -122,21 +110,6 @@ def embed(
         raise CommandFailed(
             f"{len(embedded.errors)} of {len(names)} inputs failed; {names[first]!r}: {embedded.errors[first].message}"
         )
-
-
-def _inputs(texts: list[str], files: list[Path]) -> tuple[Sequence[str | Path], list[str]]:
-    if texts and files:
-        raise typer.BadParameter("give texts or --file, not both")
-    if files:
-        return files, [str(path) for path in files]
-    if not texts and sys.stdin.isatty():
-        raise typer.BadParameter("give texts, - to read them from stdin, or --file")
-    read: list[str] = []
-    for text in texts or ["-"]:
-        read.extend([line.rstrip("\r\n") for line in sys.stdin] if text == "-" else [text])
-    if not read:
-        raise CommandFailed("stdin is empty; there is nothing to embed")
-    return read, read
 
 
 def _save(embedded: "Embeddings", path: Path) -> None:

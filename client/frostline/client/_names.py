@@ -7,6 +7,7 @@ from frostline.client.errors import InvalidInput
 from frostline.v1 import collection_pb2 as collections_v1
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
+from frostline.v1 import head_service_pb2 as heads_v1
 from frostline.v1 import search_service_pb2 as search_v1
 from frostline.v1.collection_service_pb2 import (
     SEGMENT_STATE_QUARANTINED,
@@ -66,6 +67,26 @@ SEARCH_MODES: Final = {
 FUSION_METHODS: Final = {
     "reciprocal_rank": search_v1.FUSION_METHOD_RECIPROCAL_RANK,
     "weighted_score": search_v1.FUSION_METHOD_WEIGHTED_SCORE,
+}
+RECIPES: Final = {
+    "auto": heads_v1.RECIPE_AUTO,
+    "logistic": heads_v1.RECIPE_LOGISTIC,
+    "ridge": heads_v1.RECIPE_RIDGE,
+    "lda": heads_v1.RECIPE_LDA,
+    "nearest_mean": heads_v1.RECIPE_NEAREST_MEAN,
+    "linear_svm": heads_v1.RECIPE_LINEAR_SVM,
+    "nearest_neighbors": heads_v1.RECIPE_NEAREST_NEIGHBORS,
+    "perceptron": heads_v1.RECIPE_PERCEPTRON,
+}
+HEAD_STATES: Final = {
+    "training": heads_v1.HEAD_STATE_TRAINING,
+    "ready": heads_v1.HEAD_STATE_READY,
+    "failed": heads_v1.HEAD_STATE_FAILED,
+}
+EXPORT_FORMATS: Final = {
+    "archive": heads_v1.EXPORT_FORMAT_ARCHIVE,
+    "head-onnx": heads_v1.EXPORT_FORMAT_HEAD_ONNX,
+    "onnx": heads_v1.EXPORT_FORMAT_ONNX,
 }
 
 

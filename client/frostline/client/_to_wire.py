@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from frostline.client import types
 from frostline.client._names import DTYPES, POOLINGS, TRUNCATES, number_of
 from frostline.client.errors import InvalidInput
+from frostline.client.heads import Example
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import record_service_pb2 as records_v1
 
@@ -28,7 +29,7 @@ def not_alone(items: object) -> None:
     Raises:
         InvalidInput: `items` is a single input.
     """
-    if isinstance(items, (str, bytes, Path, types.Record)):
+    if isinstance(items, (str, bytes, Path, types.Record, Example)):
         raise InvalidInput(f"one {type(items).__name__} was passed where several inputs are expected; pass a list")
 
 
@@ -260,3 +261,8 @@ def collection_path(name: str) -> str:
 def snapshot_path(name: str) -> str:
     """The wire's name of a snapshot."""
     return f"snapshots/{unicode(name)}"
+
+
+def head_path(name: str) -> str:
+    """The wire's name of a head."""
+    return f"heads/{unicode(name)}"

@@ -8,6 +8,7 @@
      +-- FailedPrecondition      something else must change first
      |    +-- SpaceMismatch      the vector lives in another embedding space
      |    +-- InUse              something else still needs it
+     |    +-- HeadFailed         a head could not be trained
      +-- PermissionDenied        administrators only, or a wrong token
      +-- Overloaded              the server has more work than it accepts
      +-- StorageFull             the server's disk has no room
@@ -104,6 +105,12 @@ class InUse(FailedPrecondition):
     """Something else still needs what was to be deleted."""
 
     reason = Reason.IN_USE
+
+
+class HeadFailed(FailedPrecondition):
+    """A head could not be trained; the message says why, and which version goes on serving."""
+
+    reason = "HEAD_FAILED"
 
 
 class PermissionDenied(FrostlineError):

@@ -4,6 +4,7 @@ from frostline.indexer.errors import AllRejected, BadSource, IndexingError, JobC
 from frostline.indexer.exporting import Exported, export
 from frostline.indexer.importing import ImportOptions, import_records
 from frostline.indexer.job import Progress, Summary
+from frostline.indexer.labelled import read_examples
 from frostline.indexer.options import IndexOptions
 from frostline.indexer.overlap import Overlap
 from frostline.indexer.reembedding import Reembedded, ReembedOptions, reembed
@@ -29,5 +30,6 @@ __all__ = [
     "import_records",
     "index",
     "open_source",
+    "read_examples",
     "reembed",
 ]

@@ -64,7 +64,7 @@ class Fields:
             if name not in known:
                 raise BadSource(
                     f"{path} has no column {name!r}, it has {_listed(known)}; "
-                    "choose with --text-field, --image-field, --id-field or --payload-fields"
+                    f"choose with {self._options.option_of(name)}"
                 )
 
     def row(self, number: int, end: Position, values: Mapping[str, Any]) -> Row:

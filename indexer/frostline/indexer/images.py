@@ -35,7 +35,7 @@ class ImageFolder:
         self._max_bytes = options.max_row_bytes
         # Names, sizes and times are hashed, not kept: a folder may hold millions.
         digest, self._total = hashlib.blake2b(digest_size=16), 0
-        for name in _names(path):
+        for name in image_names(path):
             status = (path / name).lstat()
             digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
             self._total += 1
@@ -64,7 +64,7 @@ class ImageFolder:
 
     def rows(self, start: Position) -> Iterator[Row]:
         """Reads images from a place on."""
-        for number, name in enumerate(_names(self._path), 1):
+        for number, name in enumerate(image_names(self._path), 1):
             if number > start.row:
                 yield self._row(number, name)
 
@@ -80,11 +80,12 @@ class ImageFolder:
         return Row(number, end, Record(name, image=data, payload={"path": name}), len(data) + 2 * len(name))
 
 
-def _names(folder: Path, prefix: str = "") -> Iterator[str]:
+def image_names(folder: Path, prefix: str = "") -> Iterator[str]:
+    """Paths of the images in a folder and the folders below, relative to it, in the order of their names."""
     with os.scandir(folder / prefix) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
-            yield from _names(folder, f"{prefix}{entry.name}/")
+            yield from image_names(folder, f"{prefix}{entry.name}/")
         elif entry.name.lower().endswith(SUFFIXES) and (entry.is_file() or entry.is_symlink()):
             yield prefix + entry.name

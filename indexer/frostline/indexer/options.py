@@ -57,6 +57,14 @@ class IndexOptions:
         """Where the job keeps its files."""
         return self.work_dir if self.work_dir is not None else Path("frostline-index") / self.collection
 
+    def option_of(self, field: str) -> str:
+        """The option that names a field, as it is called on the command line."""
+        if field == self.image_field:
+            return "--image-field"
+        if field == self.id_field:
+            return "--id-field"
+        return "--payload-fields" if field in (self.payload_fields or ()) else "--text-field"
+
     @property
     def chosen_fields(self) -> tuple[str, ...]:
         """The options that only make sense for rows, as they are called on the command line, where given."""

@@ -1,0 +1,164 @@
+"""A head and its versions, for people and for programs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from frostline.cli.output import Column, duration, say, show_fields, show_json, show_table
+from frostline.cli.session import Session
+
+if TYPE_CHECKING:
+    from frostline.client import Head, HeadVersion
+
+_SHOWN_CLASSES = 20
+_SHOWN_TRIALS = 10
+
+
+def show_head(head: "Head", session: Session, number: int = 0) -> None:
+    """Prints one head, its versions, and of one version what was tried and learned.
+
+    Args:
+        head: the head.
+        session: knows its reader.
+        number: the version that is told of; the one that serves, or the newest, when 0.
+    """
+    if session.as_json:
+        show_json(head)
+        return
+    show_fields(_head_fields(head))
+    if head.versions:
+        say("")
+        _show_versions(head)
+        _show_version(head.version(number) or head.serving or head.versions[0])
+
+
+def show_trained(head: "Head", session: Session) -> None:
+    """Prints the newest version of a head."""
+    if session.as_json:
+        show_json(head)
+        return
+    version = head.versions[0]
+    fields = {"Head": f"{head.name}, version {version.version}", "State": _state(version, head)}
+    if version.state == "ready":
+        show_fields(fields | _version_fields(version))
+        _show_trials(version)
+    else:
+        show_fields(fields)
+
+
+def _show_versions(head: "Head") -> None:
+    columns = (
+        Column("VERSION", "right"),
+        Column("STATE"),
+        Column("RECIPE"),
+        Column("EXAMPLES", "right"),
+        Column("CLASSES", "right"),
+        Column("ACCURACY", "right"),
+        Column("TIME", "right"),
+        Column("CREATED (UTC)"),
+    )
+    show_table(columns, (_version_row(head, version) for version in head.versions))
+    for version in head.versions:
+        if version.failure:
+            say(f"Version {version.version} failed: {version.failure}", "red")
+
+
+def percent(share: float | None) -> str:
+    """A share as people read it: `87.5 %`; `(unknown)` for None."""
+    return "(unknown)" if share is None else f"{100 * share:.1f} %"
+
+
+def _show_version(version: "HeadVersion") -> None:
+    if version.state == "ready":
+        say("")
+        show_fields({"Version": str(version.version)} | _version_fields(version))
+        _show_trials(version)
+        _show_classes(version)
+
+
+def _version_fields(version: "HeadVersion") -> dict[str, str]:
+    threshold = version.abstain_threshold
+    return {
+        "Recipe": f"{version.recipe}, strength {version.strength:g}",
+        "Examples": f"{version.example_count:,} of {len(version.classes):,} classes{_spread(version)}",
+        "Held-out accuracy": percent(version.held_out_accuracy),
+        "Temperature": f"{version.temperature:.3g}",
+        "Abstains": f"below a probability of {threshold:.3f}" if threshold else "never",
+        "Updates": "exact" if version.exact_updates else "trained anew",
+        "Training": duration(version.train_seconds),
+    }
+
+
+def _spread(version: "HeadVersion") -> str:
+    counts = [found.example_count for found in version.classes]
+    if not counts:
+        return ""
+    fewest, most = min(counts), max(counts)
+    return f", {fewest:,} each" if fewest == most else f", {fewest:,} to {most:,} each"
+
+
+def _head_fields(head: "Head") -> dict[str, object]:
+    strength = "" if head.strength is None else f", strength {head.strength:g}"
+    dimensions = head.space.dimensions
+    balance = ", classes balanced" if head.balance_classes else ""
+    fields: dict[str, object] = {
+        "Name": head.name,
+        "Description": head.description or "(none)",
+        "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
+        "Asked for": f"{head.recipe}{strength}{balance}",
+        "Label sets": f"hold the true label in {percent(head.coverage)}",
+        "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
+        "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",
+    }
+    if head.descriptions:
+        fields["Described"] = _listed(sorted(head.descriptions))
+    return fields
+
+
+def _state(version: "HeadVersion", head: "Head") -> str:
+    if version.state == "ready":
+        return "ready, and serves" if version.version == head.serving_version else "ready"
+    return version.state
+
+
+def _version_row(head: "Head", version: "HeadVersion") -> tuple[object, ...]:
+    return (
+        version.version,
+        "serves" if version.version == head.serving_version else version.state,
+        version.recipe,
+        f"{version.example_count:,}",
+        f"{len(version.classes):,}",
+        "" if version.held_out_accuracy is None else percent(version.held_out_accuracy),
+        duration(version.train_seconds) if version.state == "ready" else "",
+        f"{version.create_time:%Y-%m-%d %H:%M}",
+    )
+
+
+def _show_trials(version: "HeadVersion") -> None:
+    if not version.trials:
+        return
+    columns = (Column("TRIED"), Column("STRENGTH", "right"), Column("LOG LOSS", "right", "cyan"), Column(""))
+    trials = sorted(version.trials, key=lambda trial: trial.log_loss)
+    rows: list[tuple[str, ...]] = []
+    for trial in trials[:_SHOWN_TRIALS]:
+        chosen = (trial.recipe, trial.strength) == (version.recipe, version.strength)
+        rows.append((trial.recipe, f"{trial.strength:g}", f"{trial.log_loss:.4f}", "chosen" if chosen else ""))
+    say("")
+    show_table(columns, rows)
+    if len(trials) > _SHOWN_TRIALS:
+        say(f"and {len(trials) - _SHOWN_TRIALS} more", "dim")
+
+
+def _show_classes(version: "HeadVersion") -> None:
+    if len({found.example_count for found in version.classes}) < 2:  # all alike, which the fields say
+        return
+    fewest = sorted(version.classes, key=lambda found: (found.example_count, found.label))[:_SHOWN_CLASSES]
+    rows = ((found.label, f"{found.example_count:,}" if found.example_count else "described") for found in fewest)
+    say("")
+    show_table((Column("CLASS", elide=True), Column("EXAMPLES", "right")), rows)
+    if len(version.classes) > _SHOWN_CLASSES:
+        say(f"and {len(version.classes) - _SHOWN_CLASSES} more with as many or more", "dim")
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _SHOWN_CLASSES} more" if len(labels) > _SHOWN_CLASSES else ""
+    return ", ".join(labels[:_SHOWN_CLASSES]) + more

@@ -1,0 +1,53 @@
+"""How far a training is."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from frostline.cli.output import console
+from frostline.cli.progress import progress
+from frostline.cli.session import Session
+
+_PERCENT = 100
+_STEP_SECONDS = 600.0
+_STEPS = {
+    "waiting": "Waiting for other trainings",
+    "embedding": "Embedding examples",
+    "choosing": "Choosing a recipe",
+    "fitting": "Fitting",
+    "calibrating": "Calibrating",
+    "writing": "Writing",
+}
+
+
+@contextmanager
+def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
+    """Shows how far a training is while its block runs, unless a program reads the output.
+
+    Args:
+        session: knows its reader.
+        head: its name, for a user who interrupts the wait.
+    """
+    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
+        before = ""
+
+        def report(step: str, share: float) -> None:
+            nonlocal before
+            if step != before:
+                before = step
+                shown.step(_STEPS.get(step, step))
+            shown.update(round(share * _PERCENT), _PERCENT)
+
+        try:
+            yield report
+        except KeyboardInterrupt:
+            if before:
+                sys.stderr.write(
+                    f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
+                )
+            raise
+
+
+def patience_seconds(session: Session) -> float:
+    """The longest time without a report of the server: ten minutes, or --timeout where that is longer."""
+    return max(_STEP_SECONDS, session.timeout_seconds)

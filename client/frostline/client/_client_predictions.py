@@ -1,0 +1,101 @@
+"""The part of `Client` that asks heads and judges them."""
+
+from collections.abc import Iterable, Sequence
+
+from numpy.typing import ArrayLike
+
+from frostline.client._blocking import run
+from frostline.client._operations import Operations
+from frostline.client.heads import Example, LabelledRecords
+from frostline.client.predictions import Evaluation, Predictions
+from frostline.client.types import Embeddings, Floats, Input
+
+
+class PredictionMethods:
+    """Asks heads, and judges them."""
+
+    _operations: Operations
+
+    def predict(
+        self,
+        head: str,
+        inputs: Iterable[Input] | Floats | Embeddings,
+        *,
+        limit: int = 1,
+        version: int = 0,
+        batch_size: int = 256,
+        timeout_seconds: float | None = None,
+    ) -> Predictions:
+        """Predicts labels: embeds and classifies in one call. Large inputs are cut into several.
+
+        Args:
+            head: the head's name.
+            inputs: n texts, image files (bytes or paths), or vectors in the head's space; an array of shape (n, d) is n
+                vectors.
+            limit: how many classes of each input are wanted, the likeliest first.
+            version: the version that predicts; the one that serves when 0. A call that is cut goes on with the version
+                it began with.
+            batch_size: the most texts or images in one request; vectors are cut by their bytes.
+            timeout_seconds: see `Client`.
+
+        Returns:
+            What the head says of each input; one that failed is in `errors`, has no label and counts as abstained.
+
+        Raises:
+            InvalidInput: a single text instead of a list, an input of no known kind, a file that cannot be read.
+            NotFound: there is no such head or version.
+            FailedPrecondition: no version of it is ready.
+            SpaceMismatch: the vectors live in another space than the head.
+        """
+        return run(
+            self._operations.predict(
+                head,
+                inputs,
+                limit=limit,
+                version=version,
+                batch_size=batch_size,
+                timeout_seconds=timeout_seconds,
+            )
+        )
+
+    def evaluate_head(
+        self,
+        name: str,
+        examples: Iterable[Example] = (),
+        *,
+        vectors: ArrayLike | Embeddings | None = None,
+        labels: Sequence[str] | None = None,
+        records: LabelledRecords | None = None,
+        collection: str = "",
+        version: int = 0,
+        timeout_seconds: float = 600.0,
+    ) -> Evaluation:
+        """Judges a head on labelled examples it has not seen.
+
+        Args:
+            name: the head's name.
+            examples: see `train_head`; so are `vectors`, `labels`, `records` and `collection`.
+            vectors: ready vectors, of shape (n, d).
+            labels: their n labels.
+            records: labelled records of a collection.
+            collection: where `record_id` of examples is looked up.
+            version: the version to judge; the one that serves when 0.
+            timeout_seconds: see `Client`.
+
+        Raises:
+            InvalidInput: an example cannot be used; says which.
+            NotFound: there is no such head, version, collection or record.
+            FailedPrecondition: no version of it is ready.
+        """
+        return run(
+            self._operations.evaluate_head(
+                name,
+                examples,
+                vectors=vectors,
+                labels=labels,
+                records=records,
+                collection=collection,
+                version=version,
+                timeout_seconds=timeout_seconds,
+            )
+        )

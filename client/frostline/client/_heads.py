@@ -1,0 +1,221 @@
+"""Operations on heads, written once for both clients; documented where they are called, in `Client`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from frostline.client._caller import pages
+from frostline.client._download import whole_file
+from frostline.client._from_wire_heads import head_of
+from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
+from frostline.client._names import EXPORT_FORMATS, number_of
+from frostline.client._to_wire import encoder_path, head_path, not_alone, unicode, whole
+from frostline.client._to_wire_heads import options_message, part_message
+from frostline.client._transport import Deadline, Stream, Transport
+from frostline.client.errors import FrostlineError, HeadFailed, Internal
+from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.v1 import head_service_pb2 as v1
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from frostline.client.types import Embeddings, EmbeddingSpace
+
+_REPORT_SECONDS = 600.0  # the longest time without a report of the server, where the caller names none
+
+
+class HeadCalls(ExampleCalls):
+    """Trains, lists, exports and deletes heads."""
+
+    async def train_head(
+        self,
+        name: str,
+        examples: Iterable[Example] | AsyncIterable[Example] = (),
+        *,
+        encoder: str = "",
+        vectors: ArrayLike | Embeddings | None = None,
+        labels: Sequence[str] | None = None,
+        records: LabelledRecords | None = None,
+        collection: str = "",
+        recipe: Recipe = "auto",
+        strength: float | None = None,
+        balance_classes: bool = False,
+        descriptions: Mapping[str, str] | None = None,
+        abstain_error: float = 0.0,
+        coverage: float = 0.9,
+        description: str = "",
+        wait: bool = True,
+        progress: HeadProgress | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Head:
+        """Trains a head; see `Client.train_head`."""
+        given = Given(examples=examples, vectors=vectors, labels=labels, records=records, collection=collection)
+        request = v1.CreateHeadRequest(
+            head_id=unicode(name),
+            encoder=encoder_path(encoder) if encoder else "",
+            options=options_message(recipe, strength, balance_classes, descriptions, abstain_error, coverage),
+            description=unicode(description),
+        )
+
+        async def embedder() -> tuple[str, EmbeddingSpace | None]:
+            return encoder, None
+
+        request.examples.CopyFrom(await self._examples(given, embedder, progress))
+        begun = await self._call(self._transport.heads.CreateHead, request, timeout_seconds)
+        return await self._trained(begun, wait, progress, timeout_seconds)
+
+    async def update_head(
+        self,
+        name: str,
+        added: Iterable[Example] | AsyncIterable[Example] = (),
+        removed: Iterable[Example] | AsyncIterable[Example] = (),
+        removed_classes: Sequence[str] = (),
+        *,
+        vectors: ArrayLike | Embeddings | None = None,
+        labels: Sequence[str] | None = None,
+        records: LabelledRecords | None = None,
+        collection: str = "",
+        wait: bool = True,
+        progress: HeadProgress | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Head:
+        """Trains a new version of a head; see `Client.update_head`."""
+        not_alone(removed_classes)
+        more = Given(examples=added, vectors=vectors, labels=labels, records=records, collection=collection)
+        less = Given(examples=removed, collection=collection)
+        request = v1.UpdateHeadRequest(name=head_path(name), removed_classes=[unicode(one) for one in removed_classes])
+
+        async def embedder() -> tuple[str, EmbeddingSpace | None]:
+            return await self._embedder(name, timeout_seconds)
+
+        request.added.CopyFrom(await self._examples(more, embedder, progress))
+        request.removed.CopyFrom(await self._examples(less, embedder, progress))
+        begun = await self._call(self._transport.heads.UpdateHead, request, timeout_seconds)
+        return await self._trained(begun, wait, progress, timeout_seconds)
+
+    async def merge_heads(
+        self,
+        name: str,
+        parts: Sequence[str | bytes | Path],
+        *,
+        description: str = "",
+        wait: bool = True,
+        progress: HeadProgress | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Head:
+        """Makes one head of several; see `Client.merge_heads`."""
+        not_alone(parts)
+        request = v1.MergeHeadsRequest(
+            head_id=unicode(name), parts=map(part_message, parts), description=unicode(description)
+        )
+        begun = await self._call(self._transport.heads.MergeHeads, request, timeout_seconds)
+        return await self._trained(begun, wait, progress, timeout_seconds)
+
+    async def get_head(self, name: str, *, timeout_seconds: float | None = None) -> Head:
+        """Gets one head; see `Client.get_head`."""
+        request = v1.GetHeadRequest(name=head_path(name))
+        return head_of(await self._call(self._transport.heads.GetHead, request, timeout_seconds))
+
+    async def list_heads(self, *, timeout_seconds: float | None = None) -> list[Head]:
+        """Lists the heads; see `Client.list_heads`."""
+        found: list[Head] = []
+        async for page in pages(
+            lambda token: self._call(
+                self._transport.heads.ListHeads, v1.ListHeadsRequest(page_token=token), timeout_seconds
+            )
+        ):
+            found += map(head_of, page.heads)
+        return found
+
+    async def rollback_head(self, name: str, version: int = 0, *, timeout_seconds: float | None = None) -> Head:
+        """Lets another version serve; see `Client.rollback_head`."""
+        request = v1.RollbackHeadRequest(name=head_path(name), version=whole(version, "version"))
+        return head_of(await self._call(self._transport.heads.RollbackHead, request, timeout_seconds))
+
+    async def delete_head(self, name: str, *, timeout_seconds: float | None = None) -> None:
+        """Deletes a head; see `Client.delete_head`."""
+        request = v1.DeleteHeadRequest(name=head_path(name))
+        await self._call(self._transport.heads.DeleteHead, request, timeout_seconds)
+
+    async def export_head(
+        self,
+        name: str,
+        path: str | Path,
+        format: ExportFormat = "archive",
+        *,
+        version: int = 0,
+        timeout_seconds: float = 600.0,
+    ) -> Path:
+        """Writes a head to a file; see `Client.export_head`."""
+        request = v1.ExportHeadRequest(
+            name=head_path(name),
+            version=whole(version, "version"),
+            format=number_of(EXPORT_FORMATS, format, "format"),
+        )
+        self._refuse_closed()
+        target = Path(path)
+        with whole_file(target) as file:
+            stream = self._transport.watch(self._transport.heads.ExportHead, request)
+            try:
+                while chunk := await stream.receive(Deadline(timeout_seconds)):
+                    file.write(chunk.data)
+            finally:
+                stream.close()
+        return target
+
+    async def _trained(
+        self, begun: v1.Head, wait: bool, progress: HeadProgress | None, timeout_seconds: float | None
+    ) -> Head:
+        if not begun.versions:
+            raise Internal(f"the server answered {begun.name!r} without a version")
+        number = begun.versions[0].version
+        if not wait:
+            return head_of(begun)
+        longest = _REPORT_SECONDS if timeout_seconds is None else timeout_seconds
+        watch, last = _Watch(self._transport, begun.name), begun
+        try:
+            while report := await self._persist(watch.report, longest):
+                last = report.head if report.HasField("head") else last
+                if progress and report.step:
+                    progress(report.step, report.progress)
+        finally:
+            watch.close()
+        return _ready(head_of(last), number)
+
+
+class _Watch:
+    """Reports on a head; one that breaks off is begun again, and begins with what there is then."""
+
+    def __init__(self, transport: Transport, head: str) -> None:
+        self._transport = transport
+        self._request = v1.WatchHeadRequest(name=head)
+        self._stream: Stream[v1.WatchHeadRequest, v1.WatchHeadResponse] | None = None
+
+    async def report(self, deadline: Deadline) -> v1.WatchHeadResponse | None:
+        if self._stream is None:
+            self._stream = self._transport.watch(self._transport.heads.WatchHead, self._request)
+        try:
+            return await self._stream.receive(deadline)
+        except FrostlineError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._stream:
+            self._stream.close()
+        self._stream = None
+
+
+def _ready(head: Head, number: int) -> Head:
+    version = head.version(number)
+    if version is None or version.state == "training":
+        raise Internal(f"the server stopped reporting on version {number} of head {head.name!r} before it was ready")
+    if version.state == "failed":
+        advice = "" if version.failure.startswith("interrupted") else "; change that and train it again"
+        serving = f"; version {head.serving_version} goes on serving" if head.serving_version else ""
+        raise HeadFailed(
+            f"version {number} of head {head.name!r} could not be trained: {version.failure}{advice}{serving}"
+        )
+    return head

@@ -1,0 +1,159 @@
+"""Heads: what they learn from, and what a server keeps of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from frostline.client.types import EmbeddingSpace, Floats
+
+Recipe = Literal["auto", "logistic", "ridge", "lda", "nearest_mean", "linear_svm", "nearest_neighbors", "perceptron"]
+HeadState = Literal["training", "ready", "failed"]
+ExportFormat = Literal["archive", "head-onnx", "onnx"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled input: exactly one of the first four, and its label.
+
+    Attributes:
+        text: a text.
+        image: an image file, its bytes or a path.
+        vector: of shape (d,), in the head's space. No part of equality.
+        record_id: id of a record of the collection that the call names; its stored vector is taken.
+        label: its class.
+    """
+
+    text: str | None = None
+    image: bytes | Path | None = None
+    vector: Floats | None = field(default=None, compare=False)
+    record_id: str | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRecords:
+    """Records of a collection that say their label in a payload field.
+
+    Attributes:
+        collection: its name.
+        field: path of the field, with dots between: a string, a number or a boolean. Records without it are
+            passed over.
+        filter: which records, see `Client.search`; all when empty.
+        vector_name: the vector that is taken; the first when empty.
+        parameters: values of the filter's parameters, see `Client.search`.
+    """
+
+    collection: str
+    field: str
+    filter: str = ""
+    vector_name: str = ""
+    parameters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadClass:
+    """A class of a head.
+
+    Attributes:
+        label: its label.
+        example_count: how many examples it was trained from; 0 where it is only described.
+    """
+
+    label: str
+    example_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A recipe that was tried.
+
+    Attributes:
+        recipe: its name.
+        strength: its penalty, shrinkage, C or number of neighbors.
+        log_loss: cross-validated, in nats, with the temperature fitted; lower is better.
+    """
+
+    recipe: str
+    strength: float
+    log_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeadVersion:
+    """A version of a head.
+
+    Attributes:
+        version: its number, from 1.
+        state: `training`, `ready` or `failed`.
+        failure: why training failed; empty otherwise.
+        create_time: when it was asked for, in UTC.
+        recipe: what it was trained from; the chosen one where `auto` was asked for.
+        strength: what that was trained with.
+        example_count: how many examples it was trained from.
+        classes: its classes, by label.
+        trials: what was tried.
+        held_out_accuracy: cross-validated on the training examples, from 0 to 1; None where none could be held out.
+        temperature: what logits are divided by, so that probabilities can be believed.
+        abstain_threshold: the lowest probability of an answer; below it the head abstains. 0 where it never does.
+        train_seconds: how long training took, without embedding.
+        exact_updates: whether updates and merges give what training on everything would.
+    """
+
+    version: int
+    state: str
+    failure: str
+    create_time: datetime
+    recipe: str
+    strength: float
+    example_count: int
+    classes: tuple[HeadClass, ...]
+    trials: tuple[Trial, ...]
+    held_out_accuracy: float | None
+    temperature: float
+    abstain_threshold: float
+    train_seconds: float
+    exact_updates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A light classifier over frozen embeddings, in one version or several.
+
+    Attributes:
+        name: its name.
+        description: what it is for.
+        encoder: name of the encoder of its texts or images; empty where it takes vectors only.
+        space: the space of the vectors it takes.
+        recipe: what it was asked to be trained from.
+        strength: what that was asked to be trained with; None to choose by cross-validation.
+        balance_classes: whether classes count alike, however many examples they have.
+        descriptions: what classes are about, by label.
+        abstain_error: the error that answers shall stay below; it never abstains when 0.
+        coverage: how often label sets shall hold the true label.
+        serving_version: number of the version that predicts; 0 while there is none.
+        versions: all versions, the newest first.
+    """
+
+    name: str
+    description: str
+    encoder: str
+    space: EmbeddingSpace
+    recipe: str
+    strength: float | None
+    balance_classes: bool
+    descriptions: dict[str, str]
+    abstain_error: float
+    coverage: float
+    serving_version: int
+    versions: tuple[HeadVersion, ...]
+
+    @property
+    def serving(self) -> HeadVersion | None:
+        """The version that predicts; None while there is none."""
+        return self.version(self.serving_version)
+
+    def version(self, number: int) -> HeadVersion | None:
+        """The version of a number; None where there is none."""
+        return next((version for version in self.versions if version.version == number), None)
