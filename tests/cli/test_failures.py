@@ -155,10 +155,11 @@ def test_an_interrupt_of_a_waiting_call_is_quiet():
             stderr=subprocess.STDOUT,
             text=True,
         )
-        silent.accept()
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        connection, _ = silent.accept()
+        with connection:  # else it is closed at once, which is an answer
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
     assert (process.returncode, output) == (130, "")
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import re
+import threading
 
 import grpc
 import numpy as np
 import pytest
 from onnx import ModelProto
 
+from frostline.server.heads.store import Heads
 from frostline.v1 import collection_pb2 as cp
 from frostline.v1 import embedding_pb2 as pb
 from frostline.v1 import encoder_service_pb2 as e
@@ -198,6 +200,37 @@ async def test_one_training_of_a_head_at_a_time_which_deleting_ends(server):
     assert not list((server.data_dir / "heads").iterdir())
 
 
+async def test_whatever_ends_a_training_the_version_has_failed_and_says_so(server, monkeypatch):
+    def broken(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Heads, "keep_examples", broken)
+    version = await trained(server.calls, server.calls.CreateHead(create(examples=points(), options=RIDGE)))
+    assert version.state == h.HEAD_STATE_FAILED
+    assert version.failure == "training failed (MemoryError); the log of the server says more"
+
+
+async def test_a_head_whose_caller_has_gone_is_trained_to_the_end(server, monkeypatch):
+    begun, goes_on = threading.Event(), threading.Event()
+    begin = Heads.begin
+
+    def slow(*arguments):
+        head = begin(*arguments)
+        begun.set()
+        goes_on.wait()
+        return head
+
+    monkeypatch.setattr(Heads, "begin", slow)
+    call = server.calls.CreateHead(create(examples=points(), options=RIDGE))
+    await asyncio.to_thread(begun.wait)
+    call.cancel()
+    await asyncio.sleep(0.1)
+    goes_on.set()
+    while (head := await server.calls.GetHead(h.GetHeadRequest(name="heads/sides"))).serving_version == 0:
+        assert head.versions[0].state == h.HEAD_STATE_TRAINING
+        await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("request_", "wrong"),
     [
@@ -206,7 +239,7 @@ async def test_one_training_of_a_head_at_a_time_which_deleting_ends(server):
         (create(examples=h.Examples(vectors=points().vectors, labels=["a"] * 20)), "all examples are of class 'a'"),
         (create(examples=h.Examples(vectors=points().vectors, labels=["a"] * 19)), r"takes \(19, 3\)"),
         (create(examples=h.Examples(labels=["a"])), "there are no examples"),
-        (create(examples=points(), options=h.HeadOptions(strength=1)), "AUTO tries several"),
+        (create(examples=points(), options=h.HeadOptions(strength=1)), "strength 1 of auto"),
         (
             create(examples=points(), options=h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=-1)),
             "strength -1.0 is out of range",

@@ -7,7 +7,7 @@ import pytest
 
 from frostline.server import durable_files
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import DataDamaged, InUse, InvalidInput, NotFound, StorageFull
+from frostline.server.errors import Conflict, DataDamaged, InUse, InvalidInput, NotFound, StorageFull
 from frostline.server.heads import artifact, examples, head_files
 from frostline.server.heads.head_files import INTERRUPTED
 from frostline.server.heads.store import Heads
@@ -299,3 +299,13 @@ def test_only_one_of_two_at_once_begins_a_version(tmp_path):
     assert sorted(type(each).__name__ for each in outcomes) == ["Head", "InUse", "InUse", "InUse"]
     assert names(tmp_path) == ["x"]
     assert durable_files.read_json(tmp_path / "x" / "head.json")["serving"] == 0
+
+
+def test_an_update_of_a_version_that_serves_no_more_is_refused(tmp_path):
+    heads = Heads(tmp_path)
+    first = trained(heads).versions[0]
+    trained(heads)
+    with pytest.raises(Conflict, match="another version of head 'x' serves by now"):
+        heads.begin("x", config(), first)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert heads.begin("x", config(), heads.get("x").versions[0]).versions[0].number == 3

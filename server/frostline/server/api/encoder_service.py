@@ -110,7 +110,7 @@ class EncoderService(EncoderServiceServicer):
             users = [each.id for each in configs if any(field.encoder == name for field in each.vectors)]
             if users:
                 raise InUse(f"encoder {name!r} is used by collection {users[0]!r}; delete its collections first")
-            if heads := [head.name for head in self._heads.list() if head.config.encoder == name]:
+            if heads := [head.name for head in self._heads.list() if head.uses(name)]:
                 raise InUse(f"encoder {name!r} is used by head {heads[0]!r}; delete its heads first")
             await asyncio.to_thread(self._registry.delete, name)
         return pb.DeleteEncoderResponse()

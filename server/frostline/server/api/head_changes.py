@@ -1,9 +1,11 @@
 """Trains, updates and merges heads: checks what is asked for, begins a version, and goes on without the caller."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.trainings import Report, Trainings
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
-from frostline.server.heads import artifact, examples
+from frostline.server.heads import artifact, examples, fitting
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import HeadConfig, Version
@@ -23,10 +25,13 @@ from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 
 MAX_DESCRIPTION = 1_000
+MOST_PARTS = 100
 _EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
 
-Work = Callable[[Version, Report], Awaitable[None]]
+Work = Callable[[Version, Report], Coroutine[Any, Any, None]]
 """Makes a version that was begun."""
+
+_log = logging.getLogger(__name__)
 
 
 class HeadChanges:
@@ -65,16 +70,19 @@ class HeadChanges:
             NotFound: an encoder, a collection or a record is missing.
             SpaceMismatch: an example lives elsewhere.
             InUse: the head is being trained.
+            Overloaded: too many heads are.
         """
         name = request.head_id
         self._heads.check_free(name)
+        self._trainings.expect_room()
         _check_description(request.description)
         options = training_options(request.options)
+        fitting.check_options(options)
         place = self._places.of(request.examples, request.encoder)
         read = await self._reader.read(request.examples, place)
         descriptions = dict(request.options.descriptions)
         self._reader.describe(read, descriptions, place)
-        examples.check_labels(read.labels)
+        await asyncio.to_thread(examples.check_labels, read.labels)
         config = HeadConfig(
             description=request.description,
             encoder=place.encoder,
@@ -86,10 +94,9 @@ class HeadChanges:
         async def train(version: Version, report: Report) -> None:
             labelled, trained = await self._labelled(read, place, report)
             await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
-            await asyncio.to_thread(self._workshop.train, name, version, trained)
+            await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained))
 
-        await self._begin(name, config, train)
-        return name
+        return await self._begin(name, config, train)
 
     async def update(self, name: str, request: pb.UpdateHeadRequest, waiting: Waiting) -> str:
         """Begins to train a version with other examples; returns the head's name.
@@ -98,10 +105,13 @@ class HeadChanges:
             InvalidInput: an example is not right, or was to be removed and is not there; says which.
             NotFound: the head, or what an example names, is missing.
             InUse: the head is being trained.
+            Conflict: it was trained anew meanwhile.
+            Overloaded: too many heads are being trained.
         """
         head = self._heads.get(name)
         earlier = head.ready_version()
         head.expect_idle()
+        self._trainings.expect_room()
         place = Place(earlier.config.encoder, earlier.config.space)
         before = await asyncio.to_thread(self._kept_examples, name, earlier)
         removed = await self._removed(before, request, place, waiting)
@@ -109,7 +119,7 @@ class HeadChanges:
         if not (read.rows or len(removed)):
             raise InvalidInput("nothing is added or removed; give examples, or classes to remove")
         if read.rows:
-            examples.check_labels(read.labels, allow_one_class=True)
+            await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
 
         async def update(version: Version, report: Report) -> None:
             added, trained = None, report
@@ -117,10 +127,10 @@ class HeadChanges:
                 added, trained = await self._labelled(read, place, report)
             after = await asyncio.to_thread(examples.changed, before, removed, added)
             await asyncio.to_thread(self._heads.keep_examples, name, version, after)
-            await asyncio.to_thread(self._workshop.update, name, version, earlier, removed, len(read.rows), trained)
+            more = len(read.rows)
+            await self._trainings.in_turn(lambda: self._workshop.update(name, version, earlier, removed, more, trained))
 
-        await self._begin(name, earlier.config, update)
-        return name
+        return await self._begin(name, earlier.config, update, earlier)
 
     async def merge(self, request: pb.MergeHeadsRequest) -> str:
         """Begins to merge heads; returns the name of the new one.
@@ -129,42 +139,55 @@ class HeadChanges:
             InvalidInput: there are too few, an archive is none, or they live in different spaces.
             NotFound: one of them is missing.
             InUse: the head is being trained.
+            Overloaded: too many heads are.
         """
         name = request.head_id
         self._heads.check_free(name)
+        self._trainings.expect_room()
         _check_description(request.description)
-        if len(request.parts) < 2:
-            raise InvalidInput(f"there are {len(request.parts)} heads to merge; name at least two")
+        if not 2 <= len(request.parts) <= MOST_PARTS:
+            raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
         configs, parts = await asyncio.to_thread(self._parts, request.parts)
-        for place, config in enumerate(configs):
-            configs[0].space.expect(config.space, f"part {place}")
-        first = next((config for config in configs if config.encoder), configs[0])
-        config = first.model_copy(update={"description": request.description, "descriptions": {}})
+        for number, config in enumerate(configs):
+            configs[0].space.expect(config.space, f"part {number}")
+        place = self._places.known(configs[0].space)
+        config = HeadConfig(
+            description=request.description,
+            encoder=place.encoder,
+            space=place.space,
+            options=configs[0].options,
+        )
 
         async def merge(version: Version, report: Report) -> None:
-            await asyncio.to_thread(self._workshop.merge, name, version, parts, report)
+            await self._trainings.in_turn(lambda: self._workshop.merge(name, version, parts, report))
 
-        await self._begin(name, config, merge)
+        return await self._begin(name, config, merge)
+
+    async def _begin(self, name: str, config: HeadConfig, work: Work, after: Version | None = None) -> str:
+        async def begin() -> None:
+            async with self._encoders_in_use:
+                if config.encoder:
+                    self._places.encoder(Place(config.encoder, config.space))
+                head = await asyncio.to_thread(self._heads.begin, name, config, after)
+            version = head.versions[0]
+            self._trainings.start(version, lambda report: self._made(name, version, work, report))
+
+        await self._trainings.to_the_end(begin())  # else a version might stay that nobody trains
         return name
 
-    async def _begin(self, name: str, config: HeadConfig, work: Work) -> None:
-        self._trainings.expect_none(name)
-        async with self._encoders_in_use:
-            if config.encoder:
-                self._places.encoder(Place(config.encoder, config.space))
-            head = await asyncio.to_thread(self._heads.begin, name, config)
-        version = head.versions[0]
-
-        async def made(report: Report) -> None:
-            try:
-                await work(version, report)
-            except ShuttingDown:  # the next start says that it was interrupted
-                pass
-            except FrostlineError as error:
-                with suppress(NotFound):  # the head was deleted meanwhile
-                    await asyncio.to_thread(self._heads.fail, name, version, str(error))
-
-        self._trainings.start(name, made)
+    async def _made(self, name: str, version: Version, work: Work, report: Report) -> None:
+        try:
+            await work(version, report)
+            return
+        except ShuttingDown:  # the next start says that it was interrupted
+            return
+        except FrostlineError as error:
+            reason = str(error)
+        except Exception as error:  # whatever it is, the head must not stay in training
+            _log.exception("version %d of head %r was not trained", version.number, name)
+            reason = f"training failed ({type(error).__name__}); the log of the server says more"
+        with suppress(NotFound):  # the head was deleted meanwhile
+            await asyncio.to_thread(self._heads.fail, name, version, reason)
 
     async def _labelled(self, read: Read, place: Place, report: Report) -> tuple[Labelled, Report]:
         """Embeds examples; the second part tells how far it is from then on."""
@@ -188,7 +211,7 @@ class HeadChanges:
         self, before: Labelled, request: pb.UpdateHeadRequest, place: Place, waiting: Waiting
     ) -> NDArray[np.int64]:
         """Rows of the examples so far that are to go."""
-        rows = examples.find_classes(before, request.removed_classes)
+        rows = await asyncio.to_thread(examples.find_classes, before, list(request.removed_classes))
         if request.HasField("removed"):
             read = await self._reader.read(request.removed, place)
             features = await self._reader.embed(read, place, lambda step, done: None, waiting)

@@ -19,11 +19,13 @@ from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
-from frostline.server.heads.examples import check_vectors
+from frostline.server.heads.examples import MAX_VALUE, check_vectors
 from frostline.v1 import head_service_pb2 as pb
-from frostline.v1.embedding_pb2 import Input
+from frostline.v1.embedding_pb2 import Input, Vector
 
 MOST_EXAMPLES = 1_000_000
+MAX_DESCRIPTION = 1_000
+"""Characters of what a class is said to be about."""
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
 _PAGE = 1_000
@@ -84,8 +86,10 @@ class ExampleReader:
             InvalidInput: one is empty, or no text can be embedded.
         """
         for label, text in sorted(descriptions.items()):
-            if not text.strip():
-                raise InvalidInput(f"the description of class {label[:80]!r} is empty; say what it is about")
+            if not 0 < len(text.strip()) <= MAX_DESCRIPTION:
+                raise InvalidInput(
+                    f"the description of class {label[:80]!r} has {len(text)} characters; use 1 to {MAX_DESCRIPTION}"
+                )
             try:
                 read.rows.append(self._content(text, place))
             except FrostlineError as error:
@@ -152,7 +156,7 @@ class ExampleReader:
                 place.space.expect(convert.space(examples.space), "the head")
             matrix = convert.matrix(examples.vectors, len(examples.labels), place.space, "the head")
             check_vectors(matrix)
-            read.rows += list(matrix)
+            read.rows += list(place.space.fit(matrix))
             read.labels += examples.labels
         elif examples.labels:
             raise InvalidInput(f"there are {len(examples.labels)} labels and no vectors; send the vectors they are of")
@@ -179,9 +183,7 @@ class ExampleReader:
             case "image":
                 return self._content(example.image, place)
             case "vector":
-                vector = convert.vector(example.vector, place.space, "the head")
-                check_vectors(vector[np.newaxis])
-                return vector
+                return _vector(example.vector, place)
             case "record_id":
                 if example.record_id not in stored:
                     raise NotFound(f"the collection has no record {example.record_id[:80]!r} with this vector")
@@ -215,8 +217,17 @@ class ExampleReader:
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
         for vector, label in labelled_records(collection, slot, examples.records):
-            read.rows.append(vector)
+            read.rows.append(place.space.fit(vector[np.newaxis])[0])
             read.labels.append(label)
+            convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")
+
+
+def _vector(message: Vector, place: Place) -> NDArray[np.float32]:
+    vector = convert.vector(message, place.space, "the head")
+    if not (np.abs(vector) <= MAX_VALUE).all():
+        raise InvalidInput(f"the vector holds a value that is not finite, or above {MAX_VALUE:g}")
+    row: NDArray[np.float32] = place.space.fit(vector[np.newaxis])[0]
+    return row
 
 
 def _source(each: Input, place: Place) -> Source:
@@ -227,7 +238,7 @@ def _source(each: Input, place: Place) -> Source:
             return each.image
         case "vector":
             try:
-                return convert.vector(each.vector, place.space, "the head")
+                return _vector(each.vector, place)
             except FrostlineError as error:
                 return error
         case _:

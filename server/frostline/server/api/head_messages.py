@@ -43,8 +43,6 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
     """
     recipe = convert.known(_RECIPE_OF, message.recipe or pb.RECIPE_AUTO, "recipe")
     strength = message.strength if message.HasField("strength") else None
-    if strength is not None and recipe is Recipe.AUTO:
-        raise InvalidInput("strength is that of one recipe, and AUTO tries several; name the recipe, or leave it out")
     try:
         return TrainingOptions(
             recipe=recipe,

@@ -58,14 +58,14 @@ class Places:
         if any(each.WhichOneof("kind") in ("text", "image") for each in examples.examples):
             raise InvalidInput("examples hold texts or images, and no encoder is named; name the encoder")
         if examples.HasField("space"):
-            return self._known(convert.space(examples.space))
+            return self.known(convert.space(examples.space))
         if examples.HasField("vectors") and len(examples.vectors.shape) == 2:
-            return Place("", EmbeddingSpace.plain(examples.vectors.shape[1]))
+            return _plain(examples.vectors.shape[1])
         for each in examples.examples:
             if each.HasField("vector"):
                 if each.vector.HasField("space"):
-                    return self._known(convert.space(each.vector.space))
-                return Place("", EmbeddingSpace.plain(len(each.vector.data) // 4))
+                    return self.known(convert.space(each.vector.space))
+                return _plain(len(each.vector.data) // 4)
         raise InvalidInput("there are no examples; give some, or vectors with labels, or records of a collection")
 
     def encoder(self, place: Place) -> Encoder:
@@ -79,7 +79,8 @@ class Places:
         if not place.encoder:
             raise InvalidInput("the head has no encoder, so texts and images mean nothing to it; send vectors instead")
         encoder = self._registry.get(place.encoder)
-        if encoder.fingerprint != place.space.fingerprint:
+        space = place.space
+        if encoder.manifest.space(space.layer, space.dimensions, space.normalize) != space:
             raise SpaceMismatch(
                 f"the head was trained with encoder {place.encoder!r} of fingerprint {place.space.fingerprint[:12]}; "
                 f"it now has {encoder.fingerprint[:12]}; add the earlier encoder again, or train the head anew"
@@ -99,8 +100,14 @@ class Places:
         collection = self._catalogue.get(convert.resource_id(name, "collections"))
         return collection, collection.config.slot(examples.records.vector_name)
 
-    def _known(self, space: EmbeddingSpace) -> Place:
+    def known(self, space: EmbeddingSpace) -> Place:
         """A space, with the encoder that embeds into it if this server has it."""
         names = self._registry.names()
         encoder = next((name for name in names if self._registry.get(name).fingerprint == space.fingerprint), "")
         return Place(encoder, space)
+
+
+def _plain(dimensions: int) -> Place:
+    if dimensions < 1:
+        raise InvalidInput("the vectors of the examples have no values; send vectors of one dimension or more")
+    return Place("", EmbeddingSpace.plain(dimensions))

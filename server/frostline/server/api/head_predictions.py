@@ -11,18 +11,22 @@ from frostline.server.api.head_messages import evaluation_message, prediction_me
 from frostline.server.api.head_places import Place
 from frostline.server.api.inputs import Vectors, Waiting
 from frostline.server.api.off_loop import FEW_ITEMS
-from frostline.server.errors import FrostlineError, InvalidInput
+from frostline.server.api.trainings import Trainings
+from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.evaluation import Evaluation
+from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
+from frostline.server.heads.trainer import TrainingFailed
 from frostline.server.heads.versions import Version
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 
 MOST_INPUTS = 10_000
+MOST_LABELS = 1_000_000
 _FEW_VALUES = 100_000
-"""So many inputs times classes are predicted in less time than a thread takes to begin."""
+"""So many values are computed in less time than a thread takes to begin."""
 
 
 class HeadPredictions:
@@ -31,12 +35,14 @@ class HeadPredictions:
     Args:
         heads: the heads.
         workshop: judges them.
+        trainings: says when it is an evaluation's turn.
         reader: reads inputs and examples.
     """
 
-    def __init__(self, heads: Heads, workshop: Workshop, reader: ExampleReader) -> None:
+    def __init__(self, heads: Heads, workshop: Workshop, trainings: Trainings, reader: ExampleReader) -> None:
         self._heads = heads
         self._workshop = workshop
+        self._trainings = trainings
         self._reader = reader
 
     async def predict(self, name: str, request: pb.PredictRequest, waiting: Waiting) -> pb.PredictResponse:
@@ -51,6 +57,7 @@ class HeadPredictions:
         place = Place(version.config.encoder, version.config.space)
         if request.limit < 0:
             raise InvalidInput(f"limit {request.limit} is out of range; ask for 1 class or more")
+        limit = min(max(request.limit, 1), len(predictor.classes))
         if request.HasField("vectors"):
             made = _given(request, place, name)
         else:
@@ -58,16 +65,25 @@ class HeadPredictions:
             made = await self._reader.vectors(request, place, waiting)
         good = np.setdiff1d(np.arange(len(made.rows)), list(made.errors))
         rows = made.rows if len(good) == len(made.rows) else made.rows[good]
+        if len(rows) * limit > MOST_LABELS:
+            raise InvalidInput(
+                f"{len(rows)} inputs with {limit} classes each ask for more than {MOST_LABELS} labels; send fewer "
+                "inputs, or lower the limit"
+            )
 
         def answer() -> pb.PredictResponse:
             started = perf_counter()
-            found = predictor.predict(rows, max(request.limit, 1))
+            found = predictor.predict(rows, limit)
+            if len(found.set_labels) > MOST_LABELS:
+                raise InvalidInput(
+                    f"the label sets of {len(rows)} inputs hold more than {MOST_LABELS} labels; send fewer inputs"
+                )
             made.timings.inference_seconds += perf_counter() - started
             message = prediction_message(predictor.classes, version.number, found, len(made.rows), made.errors)
             message.timings.CopyFrom(made.timings)
             return message
 
-        few = len(rows) <= FEW_ITEMS and len(rows) * len(predictor.classes) <= _FEW_VALUES
+        few = len(rows) <= FEW_ITEMS and len(rows) * predictor.values_per_row <= _FEW_VALUES
         return answer() if few else await asyncio.to_thread(answer)
 
     async def evaluate(self, name: str, request: pb.EvaluateHeadRequest, waiting: Waiting) -> pb.Evaluation:
@@ -81,10 +97,17 @@ class HeadPredictions:
         version = self._heads.get(name).ready_version(request.version)
         place = Place(version.config.encoder, version.config.space)
         read = await self._reader.read(request.examples, place)
-        examples.check_labels(read.labels, allow_one_class=True)
+        await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
         features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
         labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True)
-        found = await asyncio.to_thread(self._workshop.evaluate, name, version, labelled)
+        try:
+            return await self._trainings.evaluated(lambda: self._evaluated(name, version, labelled))
+        except TrainingFailed as error:
+            self._heads.get(name).ready_version(version.number)  # else it was deleted meanwhile
+            raise DataDamaged(f"version {version.number} of head {name!r} cannot be judged: {error}") from error
+
+    def _evaluated(self, name: str, version: Version, labelled: Labelled) -> pb.Evaluation:
+        found = self._workshop.evaluate(name, version, labelled)
         return evaluation_message(version.number, Evaluation.model_validate(found))
 
     async def _predictor(self, name: str, number: int) -> tuple[Version, Predictor]:
@@ -99,7 +122,7 @@ def _given(request: pb.PredictRequest, place: Place, name: str) -> Vectors:
         raise InvalidInput("the request has both inputs and vectors; give one of them")
     if request.HasField("space"):
         place.space.expect(convert.space(request.space), f"head {name!r}")
-    rows = convert.matrix(request.vectors, None, place.space, f"head {name!r}")
+    rows = place.space.fit(convert.matrix(request.vectors, None, place.space, f"head {name!r}"))
     convert.at_most(len(rows), MOST_INPUTS, "inputs")
     bad = np.flatnonzero(~(np.abs(rows) <= examples.MAX_VALUE).all(axis=1))
     errors: dict[int, FrostlineError] = {

@@ -63,8 +63,9 @@ class HeadService(HeadServiceServicer):
 
     async def WatchHead(self, request: pb.WatchHeadRequest, context: Context) -> AsyncIterator[pb.WatchHeadResponse]:
         name = _id(request.name)
+        newest = self._heads.get(name).versions[0]
         yield pb.WatchHeadResponse(head=await self._message(name))
-        async for step, progress in self._trainings.watch(name):
+        async for step, progress in self._trainings.watch(newest):
             yield pb.WatchHeadResponse(step=step, progress=progress)
         yield pb.WatchHeadResponse(progress=1.0, head=await self._message(name))
 
@@ -75,8 +76,8 @@ class HeadService(HeadServiceServicer):
         page = Page(request, start="")
         rest = [head for head in self._heads.list() if head.name >= str(page.start)]
         shown, more = page.cut(rest, lambda head: head.name)
-        messages = [head_message(self._heads, head) for head in shown]
-        return pb.ListHeadsResponse(heads=messages, next_page_token=more)
+        heads = await asyncio.to_thread(lambda: [head_message(self._heads, head) for head in shown])
+        return pb.ListHeadsResponse(heads=heads, next_page_token=more)
 
     async def RollbackHead(self, request: pb.RollbackHeadRequest, context: Context) -> pb.Head:
         name = _id(request.name)
@@ -85,8 +86,11 @@ class HeadService(HeadServiceServicer):
 
     async def DeleteHead(self, request: pb.DeleteHeadRequest, context: Context) -> pb.DeleteHeadResponse:
         name = _id(request.name)
-        await asyncio.to_thread(self._workshop.delete, name)
-        await self._trainings.cancel(name)
+
+        async def delete() -> None:
+            await self._trainings.cancel(await asyncio.to_thread(self._workshop.delete, name))
+
+        await self._trainings.to_the_end(delete())
         return pb.DeleteHeadResponse()
 
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:

@@ -92,7 +92,8 @@ class GrpcServer:
         self._closing = asyncio.Event()
         self._health = health.HealthServicer()
         self._lane = SearchLane()
-        self._trainings = Trainings()
+        self._trainings = Trainings(self._closing)
+        self._workshop = rooms.workshop
         # Messages up to twice the limit are still read, so that the answer can say which setting they are above.
         self._server = grpc.aio.server(
             interceptors=(self._calls,),
@@ -148,6 +149,7 @@ class GrpcServer:
         idle.cancel()
         await self._server.stop(None)  # health watches and the like never end by themselves
         await stopping
+        self._workshop.close()
         await self._trainings.close()
         await asyncio.to_thread(self._lane.close)
 
@@ -176,7 +178,7 @@ class GrpcServer:
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
-        predictions = HeadPredictions(rooms.heads, rooms.workshop, reader)
+        predictions = HeadPredictions(rooms.heads, rooms.workshop, self._trainings, reader)
         head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

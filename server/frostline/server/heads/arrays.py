@@ -6,8 +6,10 @@ headers say.
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Mapping
+from tokenize import TokenError
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,6 +23,10 @@ Array: TypeAlias = NDArray[Any]
 _VERSION = (1, 0)  # of `.npy`; later ones are for other kinds of arrays
 _SUFFIX = ".npy"
 _ENCRYPTED = 1
+
+
+UNREADABLE = (zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError, struct.error)
+"""What `zipfile` raises of files that are no ZIP, or one that was made to confuse it."""
 
 
 class ArrayInfo(BaseModel):
@@ -72,7 +78,7 @@ def unpack(data: bytes, described: Mapping[str, ArrayInfo], where: str) -> dict[
                 name: _array(member_bytes(file, members[name + _SUFFIX], where), info, f"array {name!r} of {where}")
                 for name, info in described.items()
             }
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (*UNREADABLE, EOFError) as error:
         raise DataDamaged(f"{where} is damaged: {error}") from error
 
 
@@ -97,7 +103,7 @@ def _array(data: bytes, info: ArrayInfo, where: str) -> Array:
         if np.lib.format.read_magic(file) != _VERSION:
             raise DataDamaged(f"{where} is damaged: it has another format")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    except ValueError as error:
+    except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, OverflowError) as error:
         raise DataDamaged(f"{where} is damaged: {error}") from error
     expected = np.dtype(info.dtype)
     if (shape, fortran_order, dtype) != (info.shape, False, expected):

@@ -149,7 +149,7 @@ def unpack(data: bytes, folder: Path) -> Fitted:
         for name, info in manifest.files.items():
             info.expect(content[name], name)
         fitted = fitted_of(manifest, arrays.unpack(content[ARRAYS], manifest.arrays, ARRAYS), ARRAYS)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, DataDamaged, ValidationError) as error:
+    except (*arrays.UNREADABLE, EOFError, DataDamaged) as error:
         reason = _said(Path(MANIFEST), error) if isinstance(error, ValidationError) else str(error)
         raise InvalidInput(f"the archive is no head as it was exported: {reason}; export it again") from error
     write(folder, fitted)
@@ -163,9 +163,17 @@ def packed_config(data: bytes) -> HeadConfig:
         InvalidInput: it is something else, or damaged.
     """
     try:
-        return HeadConfig.model_validate_json(_members(data)[CONFIG])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, DataDamaged, ValidationError) as error:
+        members = _members(data)
+        config = HeadConfig.model_validate_json(members[CONFIG])
+        manifest = Manifest.model_validate(json_content(members[MANIFEST], MANIFEST))
+    except (*arrays.UNREADABLE, EOFError, DataDamaged) as error:
         raise InvalidInput("the archive is no head as it was exported; export it again") from error
+    if config.space.dimensions != manifest.dimensions:
+        raise InvalidInput(
+            f"the archive is no head as it was exported: its space has {config.space.dimensions} dimensions and its "
+            f"weights have {manifest.dimensions}; export it again"
+        )
+    return config
 
 
 def _members(data: bytes) -> dict[str, bytes]:

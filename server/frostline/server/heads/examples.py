@@ -183,10 +183,11 @@ def find_classes(labelled: Labelled, classes: Sequence[str]) -> NDArray[np.int64
     Raises:
         InvalidInput: there is no such class; says which.
     """
-    unknown = next((label for label in classes if label not in labelled.classes), None)
-    if unknown is not None:
-        raise InvalidInput(f"class {unknown!r} is not among those of the head; name one that is")
-    return np.flatnonzero(np.isin(labelled.targets, [labelled.classes.index(label) for label in classes]))
+    places = {label: place for place, label in enumerate(labelled.classes)}
+    wanted = set(classes)
+    if unknown := sorted(wanted - places.keys()):
+        raise InvalidInput(f"class {unknown[0]!r} is not among those of the head; name one that is")
+    return np.flatnonzero(np.isin(labelled.targets, [places[label] for label in wanted]))
 
 
 class _Searched:

@@ -40,6 +40,7 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
         InvalidInput: fewer than two classes, values that are no numbers, or options that do not go together.
     """
     _check(labelled)
+    check_options(options)
     recipes = _recipes(labelled, options)
     trials = select(
         labelled,
@@ -136,14 +137,27 @@ def _check(labelled: Labelled) -> None:
         raise InvalidInput(f"example {broken[0]} holds values that are no finite numbers: leave it out")
 
 
+def check_options(options: TrainingOptions) -> None:
+    """Refuses options that do not go together, before any work.
+
+    Raises:
+        InvalidInput: says which.
+    """
+    recipe, strength = options.recipe, options.strength
+    if strength and recipe in (Recipe.AUTO, Recipe.NEAREST_MEAN):
+        raise InvalidInput(f"strength {strength:g} of {recipe}: it has none; name the recipe it is of, or leave it out")
+    if strength and recipe is Recipe.LDA and strength > 1:
+        raise InvalidInput(f"strength {strength:g} of lda: it shrinks by a share, from above 0 to 1")
+    if strength and recipe is Recipe.NEAREST_NEIGHBORS and (strength < 1 or strength != int(strength)):
+        raise InvalidInput(f"strength {strength:g} of nearest_neighbors: how many vote is a whole number from 1")
+    if options.balance_classes and recipe in (Recipe.RIDGE, Recipe.NEAREST_NEIGHBORS):
+        raise InvalidInput(f"{recipe} cannot balance classes: take lda or logistic, or leave balance_classes out")
+
+
 def _recipes(labelled: Labelled, options: TrainingOptions) -> list[Recipe]:
     """The recipes to choose from."""
     if options.recipe is not Recipe.AUTO:
-        if options.recipe is Recipe.NEAREST_MEAN and options.strength:
-            raise InvalidInput(f"strength {options.strength:g} of nearest_mean: it has none, leave it out")
         return [options.recipe]
-    if options.strength:
-        raise InvalidInput(f"strength {options.strength:g} of no recipe: name the recipe, or leave the strength out")
     ridge = [] if options.balance_classes else [Recipe.RIDGE]
     logistic = [Recipe.LOGISTIC] if len(labelled.classes) <= LOGISTIC_CLASSES else []
     return [*ridge, Recipe.LDA, *logistic]

@@ -43,6 +43,7 @@ class Predictor:
     Attributes:
         classes: labels, ascending.
         dimensions: of the embeddings it takes.
+        values_per_row: how many values are computed for each embedding, about.
 
     Raises:
         DataDamaged: a file is not what was written; says which.
@@ -57,7 +58,8 @@ class Predictor:
         self._held_out = fitted.scope.held_out.copy()  # of its own, or it would keep all that was read
         # By how many were less close; nothing is out of scope where none was held out.
         self._closer = np.linspace(1 if len(self._held_out) else 0, 0, len(self._held_out) + 1, dtype=np.float32)
-        self._rows_at_once = max(1, _VALUES_AT_ONCE // graph.values_per_row(fitted))
+        self.values_per_row = graph.values_per_row(fitted)
+        self._rows_at_once = max(1, _VALUES_AT_ONCE // self.values_per_row)
 
     def predict(self, features: NDArray[np.float32], limit: int = 1) -> Predictions:
         """Predicts.

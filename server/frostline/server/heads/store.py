@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 from frostline.server.durable_files import DELETED, NEW, discard, explained, sync
-from frostline.server.errors import DataDamaged, InvalidInput, NotFound, StorageFull
+from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
 from frostline.server.heads import artifact, examples, head_files
 from frostline.server.heads.head_files import ARTIFACT, EXAMPLES
 from frostline.server.heads.labelled import Labelled
@@ -83,12 +83,13 @@ class Heads:
         if name in self._heads:
             self.get(name).expect_idle()
 
-    def begin(self, name: str, config: HeadConfig) -> Head:
+    def begin(self, name: str, config: HeadConfig, after: Version | None = None) -> Head:
         """Begins a version, of a new head where there is none of the name; it is on disk then.
 
         Args:
             name: of the head.
             config: what was asked for.
+            after: the version that must still serve; None for any.
 
         Returns:
             The head; its first version is the new one, TRAINING.
@@ -96,6 +97,7 @@ class Heads:
         Raises:
             InvalidInput: nothing may have the name.
             InUse: a version of the head is being trained.
+            Conflict: another version serves.
             DataDamaged: the head could not be read at start.
             StorageFull: the disk has no room.
         """
@@ -106,6 +108,8 @@ class Heads:
             try:
                 content.mkdir(parents=True)
                 with self._changing:
+                    if after and self.get(name).ready_version() != after:
+                        raise Conflict(f"another version of head {name!r} serves by now; look at it, and update again")
                     return self._adopt(name, config, fresh, content)
             finally:
                 discard(fresh)
@@ -195,8 +199,7 @@ class Heads:
     def kept_predictor(self, name: str, number: int = 0) -> tuple[Version, Predictor] | None:
         """What `predictor` gives, where nothing must be read for it; raises what it does."""
         version = self.get(name).ready_version(number)
-        predictor = self._predictors.get(version.folder)
-        return None if predictor is None else (version, predictor)
+        return (version, predictor) if (predictor := self._predictors.get(version.folder)) else None
 
     def predictor(self, name: str, number: int = 0) -> tuple[Version, Predictor]:
         """What predicts; of the version that serves where the number is 0.
@@ -278,7 +281,7 @@ class Heads:
         """Like `_change`, where the next start would find the same out once more."""
         try:
             return self._change(head)
-        except StorageFull as error:
+        except (FrostlineError, OSError) as error:
             _log.warning("what became of head %r is not on disk: %s", head.name, error)
             self._heads[head.name] = head
             return head

@@ -105,6 +105,10 @@ class Head:
         """The number of the next version."""
         return self.versions[0].number + 1
 
+    def uses(self, encoder: str) -> bool:
+        """Whether a version that may predict takes an encoder's vectors."""
+        return any(each.config.encoder == encoder and each.state is not State.FAILED for each in self.versions)
+
     def version(self, number: int = 0) -> Version:
         """A version; the one that serves where the number is 0.
 

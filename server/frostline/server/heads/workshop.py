@@ -105,14 +105,19 @@ class Workshop:
             order = Evaluate(artifact=self._heads.artifact_folder(name, version), examples=folder / "examples")
             return self._trainer.evaluate(order)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str) -> tuple[Version, ...]:
         """Deletes a head, and ends what is done for it.
+
+        Returns:
+            The versions it had, as far as they are known.
 
         Raises:
             NotFound: there is none of this name.
         """
-        for version in self._heads.delete(name):
+        versions = self._heads.delete(name)
+        for version in versions:
             self._trainer.cancel(self._heads.artifact_folder(name, version))
+        return versions
 
     def close(self) -> None:
         """Ends what is done, and starts no more."""
