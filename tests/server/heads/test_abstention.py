@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from clouds import clouds
-from frostline.server.heads.abstention import NEVER_ANSWERS, abstain_threshold, out_of_scope, scope
+from frostline.server.heads.abstention import NEVER_ANSWERS, abstain_threshold, scope, share_closer
 from frostline.server.heads.calibration import softmax
+from frostline.server.heads.decision import unit
 from frostline.server.heads.moments import Moments
 
 
@@ -62,6 +63,10 @@ def test_examples_are_judged_without_themselves():
         expected.append(max(labelled.features[row] @ mean / np.linalg.norm(mean) for mean in means))
     np.testing.assert_allclose(found.held_out, np.sort(expected), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found.means, axis=1), 1, atol=1e-6)
+
+
+def out_of_scope(found, features):
+    return share_closer(found.held_out, (unit(features) @ found.means.T).max(axis=1))
 
 
 @pytest.mark.parametrize("scale", [1, 100])

@@ -4,7 +4,7 @@ Whatever can be found wrong is found wrong before anything is embedded: first al
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from frostline.server.api.inputs import Source, Vectors, Waiting, embed, wrong_k
 from frostline.server.api.labelled_records import labelled_records
 from frostline.server.api.off_loop import off_loop
 from frostline.server.batching.batcher import Batcher
+from frostline.server.child import Report
 from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
@@ -29,8 +30,6 @@ MAX_DESCRIPTION = 1_000
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
 _PAGE = 1_000
-
-Report = Callable[[str, float], None]
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from frostline.server.durable_files import sync
 from frostline.server.encoders import decoding
 from frostline.server.encoders.bundle import Name, load_manifest
 from frostline.server.encoders.encoder import Encoder
@@ -161,7 +162,7 @@ class Registry:
             os.rename(self._folder / name, deleting / name)
             self._damaged.pop(name, None)
             self._encoders.pop(name, None)
-        _sync(self._folder)
+        sync(self._folder)
         shutil.rmtree(deleting)
 
     def size_bytes(self, name: str) -> int:
@@ -215,8 +216,8 @@ class Registry:
                 raise InvalidInput(f"encoder {name!r} was built but is not right: {check.name}: {check.detail}")
         report("loading")
         for path in building.iterdir():
-            _sync(path)
-        _sync(building)
+            sync(path)
+        sync(building)
         try:
             os.rename(building, self._folder / name)
         except OSError as error:
@@ -224,7 +225,7 @@ class Registry:
                 raise
             raise AlreadyExists(f"encoder {name!r} was added by someone else in the meantime") from error
         try:
-            _sync(self._folder)
+            sync(self._folder)
             # Loaded from where it stays: graphs of other layers are read from there when they are first asked for.
             encoder = self._load(self._folder / name)
         except BaseException:
@@ -250,11 +251,3 @@ def _check_name(name: str) -> None:
             f"encoder name {name!r} is not one: use lower-case letters, digits, dots and hyphens, at most 63, "
             "a letter or digit first"
         ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.server.heads.decision import unit
 from frostline.server.heads.fitted import Scope
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
@@ -59,24 +60,16 @@ def scope(labelled: Labelled, moments: Moments) -> Scope:
     return Scope(means.astype(np.float32), np.sort(held_out))
 
 
-def out_of_scope(scope: Scope, features: NDArray[np.float32]) -> NDArray[np.float64]:
+def share_closer(held_out: NDArray[np.float32], near: NDArray[np.float32]) -> NDArray[np.float32]:
     """How unlike the examples inputs are.
 
     Args:
-        scope: of the head.
-        features: float32 of shape (n, d).
+        held_out: see `Scope`.
+        near: float32 of shape (n,), the highest cosine of each input to a mean.
 
     Returns:
-        float64 of shape (n,), from 0 to 1: the share of held-out examples that were more like the others. 0 where none
+        float32 of shape (n,), from 0 to 1: the share of held-out examples that were more like the others. 0 where none
         was held out.
     """
-    near: NDArray[np.float32] = (unit(features.astype(np.float64)) @ scope.means.T).max(axis=1).astype(np.float32)
-    liker = np.array([len(scope.held_out)] * len(near), np.float64)
-    liker -= np.searchsorted(scope.held_out, near, side="right")
-    return liker / max(1, len(scope.held_out))
-
-
-def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Vectors, as rows, made as long as one; zero ones stay zero."""
-    lengths: NDArray[np.float64] = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float64).tiny)
+    closer = len(held_out) - held_out.searchsorted(near, "right")
+    return (closer / max(1, len(held_out))).astype(np.float32)

@@ -39,13 +39,25 @@ def decide_all(recipe: Recipe, strengths: Sequence[float], moments: Moments, bal
     Raises:
         InvalidInput: a shrinkage above 1, or ridge with classes that count alike.
     """
+    for strength in strengths:
+        check(recipe, strength, balance_classes)
     if recipe is Recipe.RIDGE:
-        if balance_classes:
-            raise InvalidInput("ridge cannot balance classes: take lda or logistic, or leave balance_classes out")
         return ridge(moments, strengths)
     if recipe is Recipe.LDA:
         return lda(moments, strengths, balance_classes)
     return [nearest_mean(moments)] * len(strengths)
+
+
+def check(recipe: Recipe, strength: float | None, balance_classes: bool) -> None:
+    """Refuses what sums cannot do.
+
+    Raises:
+        InvalidInput: says what.
+    """
+    if recipe is Recipe.RIDGE and balance_classes:
+        raise InvalidInput("ridge cannot balance classes: take lda or logistic, or leave balance_classes out")
+    if recipe is Recipe.LDA and strength is not None and strength > 1:
+        raise InvalidInput(f"strength {strength:g} of lda: it shrinks by a share, from above 0 to 1")
 
 
 def ridge(moments: Moments, penalties: Sequence[float]) -> list[Linear]:
@@ -68,13 +80,7 @@ def lda(moments: Moments, shrinkages: Sequence[float], balance_classes: bool) ->
     """Linear discriminants; the covariance within classes is shrunk to its mean variance.
 
     Source: Friedman 1989, section 3, with one covariance for all classes; Hastie et al. 2009, section 4.3.1.
-
-    Raises:
-        InvalidInput: a shrinkage above 1.
     """
-    for shrinkage in shrinkages:
-        if shrinkage > 1:
-            raise InvalidInput(f"strength {shrinkage:g} of lda: it shrinks by a share, from above 0 to 1")
     rows, mean, means = moments.counts.sum(), _mean(moments), _means(moments)
     values, axes = _decomposed((moments.grams - (means.T * moments.counts) @ means) / rows)
     if values.mean() <= _NO_SCATTER * _squared_length(moments):

@@ -1,10 +1,19 @@
 """What a trained head computes: from embeddings to one logit for each class."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Floats = TypeVar("_Floats", bound=np.floating[Any])
+
+
+def unit(vectors: NDArray[_Floats]) -> NDArray[_Floats]:
+    """Vectors, as rows, made as long as one, in the precision that they have; zero ones stay zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True).astype(vectors.dtype, copy=False)
+    made: NDArray[_Floats] = vectors / np.maximum(lengths, np.finfo(vectors.dtype).tiny)
+    return made
 
 
 class Decision(Protocol):
@@ -72,8 +81,7 @@ class Neighbors:
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """See `Decision.logits`."""
-        length = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        near = (features / length) @ self.vectors.T
+        near = unit(features) @ self.vectors.T
         nearest = np.argsort(-near, axis=1, kind="stable")[:, : self.neighbors]
         votes = np.zeros((len(features), self.classes))
         np.add.at(votes, (np.arange(len(features))[:, np.newaxis], self.targets[nearest]), 1.0)

@@ -7,15 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.errors import InvalidInput
-from frostline.server.heads.abstention import unit
+from frostline.server.heads import closed_form
 from frostline.server.heads.assembling import CHOSEN, Report, assembled
 from frostline.server.heads.closed_form import decide
-from frostline.server.heads.decision import Decision, Linear
+from frostline.server.heads.decision import Decision, Linear, unit
 from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, TrainingOptions, Trial
 from frostline.server.heads.held_out import Learn
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
 from frostline.server.heads.moments import Moments
+from frostline.server.heads.recipes import knn
 from frostline.server.heads.recipes.catalogue import TEMPLATES
 from frostline.server.heads.selection import Candidate, select
 
@@ -146,12 +147,9 @@ def check_options(options: TrainingOptions) -> None:
     recipe, strength = options.recipe, options.strength
     if strength and recipe in (Recipe.AUTO, Recipe.NEAREST_MEAN):
         raise InvalidInput(f"strength {strength:g} of {recipe}: it has none; name the recipe it is of, or leave it out")
-    if strength and recipe is Recipe.LDA and strength > 1:
-        raise InvalidInput(f"strength {strength:g} of lda: it shrinks by a share, from above 0 to 1")
-    if strength and recipe is Recipe.NEAREST_NEIGHBORS and (strength < 1 or strength != int(strength)):
-        raise InvalidInput(f"strength {strength:g} of nearest_neighbors: how many vote is a whole number from 1")
-    if options.balance_classes and recipe in (Recipe.RIDGE, Recipe.NEAREST_NEIGHBORS):
-        raise InvalidInput(f"{recipe} cannot balance classes: take lda or logistic, or leave balance_classes out")
+    closed_form.check(recipe, strength, options.balance_classes)
+    if recipe is Recipe.NEAREST_NEIGHBORS:
+        knn.check(strength, options.balance_classes)
 
 
 def _recipes(labelled: Labelled, options: TrainingOptions) -> list[Recipe]:

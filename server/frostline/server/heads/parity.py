@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from frostline.server.encoders.session import Session
 from frostline.server.heads import graph
-from frostline.server.heads.decision import Neighbors
+from frostline.server.heads.calibration import softmax
+from frostline.server.heads.decision import Neighbors, unit
 from frostline.server.heads.fitted import Fitted
 
 TOLERANCE = 1e-5
@@ -34,10 +35,11 @@ def difference(path: Path, fitted: Fitted) -> float:
     session = Session(path, [graph.LOGITS, graph.PROBABILITIES, graph.SCOPE], "cpu", threads=1)
     found = session.run({graph.INPUT: features})
     logits = fitted.decision.logits(features)
-    expected = logits, _softmax(logits / fitted.temperature), _scope(fitted, features)
+    expected = logits, softmax(logits / fitted.temperature), _scope(fitted, features)
     scale = max(1.0, float(np.abs(logits).max(initial=0)))
     largest = [
-        float(np.abs(x - y).max(initial=0)) / unit for x, y, unit in zip(found, expected, (scale, 1, 1), strict=True)
+        float(np.abs(x - y).max(initial=0)) / scaled
+        for x, y, scaled in zip(found, expected, (scale, 1, 1), strict=True)
     ]
     return max(largest) if np.isfinite(largest).all() else np.inf
 
@@ -46,31 +48,18 @@ def _embeddings(fitted: Fitted) -> NDArray[np.float32]:
     means = fitted.scope.means
     chosen = means[:: -(-len(means) // _MOST_MEANS)]
     drawn = np.random.default_rng(0).standard_normal((_RANDOM_ROWS, means.shape[1]))
-    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
     zeros = np.zeros((1, means.shape[1]), np.float32)
-    return np.concatenate([drawn.astype(np.float32), chosen, zeros])
+    return np.concatenate([unit(drawn).astype(np.float32), chosen, zeros])
 
 
 def _is_settled(decision: Neighbors, features: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which embeddings have a last voter that is clearly closer than the next one."""
     if decision.neighbors == len(decision.vectors):
         return np.ones(len(features), np.bool_)
-    near = np.sort(_unit(features) @ decision.vectors.T, axis=1)
+    near = np.sort(unit(features) @ decision.vectors.T, axis=1)
     return near[:, -decision.neighbors] - near[:, -decision.neighbors - 1] > _TOSS_UP
 
 
 def _scope(fitted: Fitted, features: NDArray[np.float32]) -> NDArray[np.float32]:
-    nearest: NDArray[np.float32] = (_unit(features) @ fitted.scope.means.T).max(axis=1)
+    nearest: NDArray[np.float32] = (unit(features) @ fitted.scope.means.T).max(axis=1)
     return nearest
-
-
-def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    unit: NDArray[np.float32] = features / length
-    return unit
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    likelihood = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = likelihood / likelihood.sum(axis=1, keepdims=True)
-    return shares

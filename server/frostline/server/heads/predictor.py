@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from frostline.server.encoders.session import Session
 from frostline.server.heads import artifact, graph
+from frostline.server.heads.abstention import share_closer
 
 _VALUES_AT_ONCE = 1 << 22
 """Bounds the memory of many inputs and many classes: some sixteen bytes for each."""
@@ -56,8 +57,6 @@ class Predictor:
         self._session = Session(folder / artifact.GRAPH, [graph.PROBABILITIES, graph.SCOPE], "cpu", threads=1)
         self._abstain_threshold, self._set_quantile = fitted.abstain_threshold, fitted.set_quantile
         self._held_out = fitted.scope.held_out.copy()  # of its own, or it would keep all that was read
-        # By how many were less close; nothing is out of scope where none was held out.
-        self._closer = np.linspace(1 if len(self._held_out) else 0, 0, len(self._held_out) + 1, dtype=np.float32)
         self.values_per_row = graph.values_per_row(fitted)
         self._rows_at_once = max(1, _VALUES_AT_ONCE // self.values_per_row)
 
@@ -84,7 +83,7 @@ class Predictor:
             labels=order[:, :limit].astype(np.int32),
             probabilities=ordered[:, :limit],
             abstained=ordered[:, 0] < self._abstain_threshold,
-            out_of_scope=self._closer[self._held_out.searchsorted(scope, "right")],
+            out_of_scope=share_closer(self._held_out, scope),
             set_sizes=in_set.sum(axis=1, dtype=np.int32),
             set_labels=order[in_set].astype(np.int32),
         )
