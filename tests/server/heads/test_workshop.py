@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -14,9 +13,9 @@ from frostline.server.errors import InvalidInput, NotFound, ShuttingDown
 from frostline.server.heads import artifact, examples, trainer
 from frostline.server.heads.fitted import TrainingOptions
 from frostline.server.heads.moments import Moments
-from frostline.server.heads.orders import Train
+from frostline.server.heads.orders import Evaluate, Train
 from frostline.server.heads.store import Heads
-from frostline.server.heads.trainer import Trainer, TrainingFailed
+from frostline.server.heads.trainer import Trainer, TrainingFailed, Work
 from frostline.server.heads.versions import HeadConfig, State
 from frostline.server.heads.workshop import Workshop
 from made_heads import DIMENSIONS, fitted, labelled, unit
@@ -78,8 +77,7 @@ def training(workshop, heads, name="x", strength=SLOW):
 
     def report(step, done):
         told.append((step, done))
-        if step != "waiting":
-            started.set()
+        started.set()
 
     thread, outcome = in_a_thread(workshop.train, name, version, report)
     return thread, outcome, version, told, started
@@ -142,61 +140,50 @@ def test_an_archive_that_is_no_head_fails_the_merge(heads, workshop):
     assert head.versions[0].failure.startswith("the archive is no head as it was exported")
 
 
-def test_evaluations_go_on_beside_a_training_with_the_threads_that_they_may_use(heads, workshop):
+def judged(workshop, heads, version, given, work=None):
+    head = heads.artifact_folder("x", version)
+
+    def question(folder):
+        examples.save(folder / "examples", given)
+        return Evaluate(artifact=head, examples=folder / "examples")
+
+    return workshop.judge(question, nothing, work or Work(head))
+
+
+def test_questions_are_answered_beside_a_training_with_the_threads_that_they_may_use(heads, workshop):
     version = ready(heads)
     thread, _, _, _, started = training(workshop, heads, "y")
     assert started.wait(60)
-    assert workshop.evaluate("x", version, labelled(7)) == {"example_count": 7, "threads": "1"}
+    assert judged(workshop, heads, version, labelled(7)) == {"example_count": 7, "threads": "1"}
     assert thread.is_alive()
     workshop.delete("y")
     thread.join(30)
     assert sorted(path.name for path in heads._folder.iterdir()) == ["x"]
 
 
-def test_one_training_waits_for_another_and_says_so(heads, workshop):
-    first, _, _, _, started = training(workshop, heads, "first")
+def test_a_question_that_nobody_waits_for_is_not_answered(heads, workshop):
+    work = Work()
+    work.stop(ShuttingDown("nobody waits"))
+    with pytest.raises(ShuttingDown, match="nobody waits"):
+        judged(workshop, heads, ready(heads), labelled(7), work)
+
+
+def test_a_training_ends_when_its_head_is_deleted_and_the_name_is_free(heads, workshop):
+    thread, outcome, _, _, started = training(workshop, heads)
     assert started.wait(60)
-    second, outcome, _, told, started = training(workshop, heads, "second", strength=None)
-    time.sleep(0.3)
-    assert told == [("waiting", 0.0)]
-    assert not started.is_set()
-    workshop.delete("first")
-    second.join(60)
-    first.join(60)
-    assert outcome[0].serving == 1
-
-
-@pytest.mark.parametrize("waits", [False, True])
-def test_a_training_ends_when_its_head_is_deleted_and_the_name_is_free(heads, workshop, waits):
-    threads = []
-    if waits:
-        thread, _, _, _, started = training(workshop, heads, "before")
-        assert started.wait(60)
-        threads.append(thread)
-    thread, outcome, _, told, started = training(workshop, heads)
-    if not waits:
-        assert started.wait(60)
-    else:
-        while not told:
-            time.sleep(0.01)
     workshop.delete("x")
     thread.join(30)
     assert not thread.is_alive()
     assert isinstance(outcome[0], NotFound)
-    if waits:
-        workshop.delete("before")
     assert workshop.train("x", begun(heads), nothing).serving == 1
 
 
 def test_a_version_that_is_interrupted_by_the_end_says_so_at_the_next_start(heads, workshop):
     thread, outcome, _, _, started = training(workshop, heads)
-    waiting, other, *_ = training(workshop, heads, "y")
     assert started.wait(60)
     workshop.close()
-    for each in (thread, waiting):
-        each.join(30)
+    thread.join(30)
     assert isinstance(outcome[0], ShuttingDown)
-    assert isinstance(other[0], ShuttingDown)
     assert heads.get("x").versions[0].state is State.TRAINING
     assert Heads(heads._folder).get("x").versions[0].failure.startswith("interrupted")
     with pytest.raises(ShuttingDown):
@@ -206,12 +193,12 @@ def test_a_version_that_is_interrupted_by_the_end_says_so_at_the_next_start(head
 def test_an_error_of_the_caller_is_his(tmp_path):
     order = Train(examples=tmp_path, options=TrainingOptions(), artifact=tmp_path / "head")
     with pytest.raises(TrainingFailed, match="DataDamaged"):
-        Trainer().train(order, nothing)
+        Trainer().carry_out(order, nothing, Work())
     examples.save(tmp_path / "examples", labelled())
     options = TrainingOptions(strength=REFUSED)
     order = Train(examples=tmp_path / "examples", options=options, artifact=tmp_path / "head")
     with pytest.raises(InvalidInput, match="the options do not go together"):
-        Trainer().train(order, nothing)
+        Trainer().carry_out(order, nothing, Work())
 
 
 def test_the_server_does_not_load_what_trains():

@@ -15,7 +15,8 @@ from frostline.server.api.head_examples import ExampleReader, Read
 from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
-from frostline.server.api.trainings import Report, Trainings
+from frostline.server.api.trainings import Trainings
+from frostline.server.child import Report
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
 from frostline.server.heads import artifact, examples, fitting
 from frostline.server.heads.labelled import Labelled
@@ -94,7 +95,7 @@ class HeadChanges:
         async def train(version: Version, report: Report) -> None:
             labelled, trained = await self._labelled(read, place, report)
             await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
-            await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained))
+            await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
         return await self._begin(name, config, train)
 
@@ -128,7 +129,9 @@ class HeadChanges:
             after = await asyncio.to_thread(examples.changed, before, removed, added)
             await asyncio.to_thread(self._heads.keep_examples, name, version, after)
             more = len(read.rows)
-            await self._trainings.in_turn(lambda: self._workshop.update(name, version, earlier, removed, more, trained))
+            await self._trainings.in_turn(
+                lambda: self._workshop.update(name, version, earlier, removed, more, trained), trained
+            )
 
         return await self._begin(name, earlier.config, update, earlier)
 
@@ -159,7 +162,7 @@ class HeadChanges:
         )
 
         async def merge(version: Version, report: Report) -> None:
-            await self._trainings.in_turn(lambda: self._workshop.merge(name, version, parts, report))
+            await self._trainings.in_turn(lambda: self._workshop.merge(name, version, parts, report), report)
 
         return await self._begin(name, config, merge)
 

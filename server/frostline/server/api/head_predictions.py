@@ -1,6 +1,7 @@
 """Predicts with heads, and judges them."""
 
 import asyncio
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -10,17 +11,16 @@ from frostline.server.api.head_examples import ExampleReader
 from frostline.server.api.head_messages import evaluation_message, prediction_message
 from frostline.server.api.head_places import Place
 from frostline.server.api.inputs import Vectors, Waiting
+from frostline.server.api.judging import Judging
 from frostline.server.api.off_loop import FEW_ITEMS
-from frostline.server.api.trainings import Trainings
 from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.evaluation import Evaluation
-from frostline.server.heads.labelled import Labelled
+from frostline.server.heads.orders import Evaluate
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
 from frostline.server.heads.trainer import TrainingFailed
 from frostline.server.heads.versions import Version
-from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 
 MOST_INPUTS = 10_000
@@ -34,15 +34,13 @@ class HeadPredictions:
 
     Args:
         heads: the heads.
-        workshop: judges them.
-        trainings: says when it is an evaluation's turn.
+        judging: judges them.
         reader: reads inputs and examples.
     """
 
-    def __init__(self, heads: Heads, workshop: Workshop, trainings: Trainings, reader: ExampleReader) -> None:
+    def __init__(self, heads: Heads, judging: Judging, reader: ExampleReader) -> None:
         self._heads = heads
-        self._workshop = workshop
-        self._trainings = trainings
+        self._judging = judging
         self._reader = reader
 
     async def predict(self, name: str, request: pb.PredictRequest, waiting: Waiting) -> pb.PredictResponse:
@@ -100,14 +98,17 @@ class HeadPredictions:
         await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
         features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
         labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True)
+        head = self._heads.artifact_folder(name, version)
+
+        def question(folder: Path) -> Evaluate:
+            examples.save(folder / "examples", labelled)
+            return Evaluate(artifact=head, examples=folder / "examples")
+
         try:
-            return await self._trainings.evaluated(lambda: self._evaluated(name, version, labelled))
+            found = await self._judging.answer(question, lambda step, done: None, about=head)
         except TrainingFailed as error:
             self._heads.get(name).ready_version(version.number)  # else it was deleted meanwhile
             raise DataDamaged(f"version {version.number} of head {name!r} cannot be judged: {error}") from error
-
-    def _evaluated(self, name: str, version: Version, labelled: Labelled) -> pb.Evaluation:
-        found = self._workshop.evaluate(name, version, labelled)
         return evaluation_message(version.number, Evaluation.model_validate(found))
 
     async def _predictor(self, name: str, number: int) -> tuple[Version, Predictor]:

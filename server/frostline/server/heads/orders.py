@@ -74,5 +74,11 @@ class Evaluate(_Frozen):
     examples: Path
 
 
-class Order(RootModel[Annotated[Train | Update | Merge | Evaluate, Field(discriminator="task")]]):
+Making = Train | Update | Merge
+"""Makes a head."""
+Question = Evaluate
+"""Is answered."""
+
+
+class Order(RootModel[Annotated[Making | Question, Field(discriminator="task")]]):
     """One of these."""

@@ -1,7 +1,7 @@
 """Where heads are made: a version is trained until it is ready and serves, or has failed and says why."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,17 @@ from numpy.typing import NDArray
 
 from frostline.server.child import Report
 from frostline.server.errors import FrostlineError, ShuttingDown
-from frostline.server.heads import artifact, examples
-from frostline.server.heads.labelled import Labelled
-from frostline.server.heads.orders import Evaluate, Merge, Train, Update
+from frostline.server.heads import artifact
+from frostline.server.heads.orders import Making, Merge, Question, Train, Update
 from frostline.server.heads.store import Heads
-from frostline.server.heads.trainer import Trainer, TrainingFailed
+from frostline.server.heads.trainer import Trainer, TrainingFailed, Work
 from frostline.server.heads.versions import Head, Version
 
 _log = logging.getLogger(__name__)
 
 
 class Workshop:
-    """Trains versions that were begun, and judges heads. All methods may be called from several threads at once.
+    """Trains versions that were begun, and answers questions. All methods may be called from several threads at once.
 
     Each waits until it is done; where training fails, the head says so.
 
@@ -90,20 +89,24 @@ class Workshop:
             order = Merge(parts=tuple(folders), artifact=self._heads.artifact_folder(name, version))
             return self._made(name, version, order, report)
 
-    def evaluate(self, name: str, version: Version, labelled: Labelled) -> dict[str, Any]:
-        """Judges a ready version.
+    def judge(self, prepare: Callable[[Path], Question], report: Report, work: Work) -> dict[str, Any]:
+        """Answers a question.
+
+        Args:
+            prepare: writes what the question is about into an empty folder, and gives the question.
+            report: told how far it is.
+            work: can be stopped.
 
         Returns:
-            The fields of `evaluation.Evaluation`.
+            The answer; see `training`.
 
         Raises:
             TrainingFailed: the process ended without an answer.
+            InvalidInput: there is no answer to that; says why.
             ShuttingDown: the server stops.
         """
         with self._heads.scratch() as folder:
-            examples.save(folder / "examples", labelled)
-            order = Evaluate(artifact=self._heads.artifact_folder(name, version), examples=folder / "examples")
-            return self._trainer.evaluate(order)
+            return self._trainer.carry_out(prepare(folder), report, work)
 
     def delete(self, name: str) -> tuple[Version, ...]:
         """Deletes a head, and ends what is done for it.
@@ -123,10 +126,10 @@ class Workshop:
         """Ends what is done, and starts no more."""
         self._trainer.close()
 
-    def _made(self, name: str, version: Version, order: Train | Update | Merge, report: Report) -> Head:
+    def _made(self, name: str, version: Version, order: Making, report: Report) -> Head:
         try:
-            seconds = self._trainer.train(order, report)
-            return self._heads.finish(name, version, seconds)
+            answer = self._trainer.carry_out(order, report, Work(order.artifact))
+            return self._heads.finish(name, version, float(answer["seconds"]))
         except ShuttingDown:
             raise
         except (FrostlineError, TrainingFailed) as error:
