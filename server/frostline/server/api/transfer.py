@@ -90,8 +90,8 @@ class Transfer:
         await asyncio.to_thread(examples.check_labels, labels[:training])
         if unknown := sorted(set(labels[training:]) - set(labels[:training])):
             raise InvalidInput(
-                f"a held-out example is of class {unknown[0]!r}, which no example to learn from is; give some of it, or "
-                "leave it out"
+                f"a held-out example is of class {unknown[0]!r}, which no example to learn from is; give some "
+                "of it, or leave it out"
             )
         return _Question(place, given, held_out, draws, options)
 
