@@ -7,9 +7,13 @@ import pytest
 from fake_calls import Code, fails
 from fake_transfer import PAGE
 from frostline.client import Example, Internal, Interval, InvalidInput, LabelledRecords, Unavailable
+from frostline.client._from_wire_transfer import report_of
 from frostline.client.transfer import LabelSaving
+from frostline.server.api.transfer import report_message
+from frostline.server.heads.transfer import report as measured
 from frostline.v1 import head_service_pb2 as v1
 from frostline.wire.reasons import Reason
+from made_transfer import transfer_report
 
 PETS = [Example(text="miaow", label="cat"), Example(text="woof", label="dog")]
 
@@ -44,6 +48,13 @@ def test_a_report_becomes_json_and_a_page(client, tmp_path):
     with pytest.raises(InvalidInput, match="cannot write"):
         report.save_html(tmp_path / "nowhere" / "transfer.html")
     assert PAGE not in repr(report)
+
+
+@pytest.mark.parametrize("fields", [{}, {"crossover": 12.5, "head_growth": None, "higher_asymptote": None}])
+def test_what_the_server_found_arrives_whole(fields):
+    found = transfer_report(**fields)
+    arrived = report_of(report_message(found), b"")
+    assert measured.TransferReport.model_validate_json(arrived.to_json()) == found
 
 
 @pytest.mark.parametrize(

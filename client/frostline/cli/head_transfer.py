@@ -45,7 +45,7 @@ def measure_transfer(
         str | None,
         typer.Option(
             metavar="SOURCE",
-            help="Examples to be judged by, read like SOURCE; a stratified fifth of the others when not given.",
+            help="Examples to be judged by, read like SOURCE; half of each class of the others when not given.",
             show_default=False,
         ),
     ] = None,

@@ -43,7 +43,7 @@ class TransferMethods:
                 then.
             records: labelled records of a collection that keeps contents.
             collection: where `record_id` of examples is looked up; that of `records` when empty.
-            held_out: examples to be judged by; a stratified fifth of the others where neither these nor
+            held_out: examples to be judged by; half of each class of the others where neither these nor
                 `held_out_records` are given.
             held_out_records: likewise.
             recipe: of the heads, see `train_head`; so are `strength` and `balance_classes`.

@@ -45,7 +45,7 @@ class TransferSplit:
     Attributes:
         training_count: examples to learn from.
         held_out_count: examples to be judged by, never learned from and never chosen by.
-        given: whether the held-out examples were given; else a stratified fifth was set aside.
+        given: whether the held-out examples were given; else half of each class was set aside.
         training_sha256: in hexadecimal, over embeddings, contents and labels.
         held_out_sha256: the same of the held-out examples.
         draws_sha256: over the order in which each draw takes its examples.

@@ -1090,7 +1090,7 @@ class MeasureTransferRequest(google.protobuf.message.Message):
 
     @property
     def held_out(self) -> global___Examples:
-        """Optional. Labelled examples to be judged by, of the same classes; a stratified fifth of `examples` when unset."""
+        """Optional. Labelled examples to be judged by, of the same classes; half of each class of `examples` when unset."""
 
     @property
     def options(self) -> global___HeadOptions:

@@ -204,7 +204,7 @@ class TransferSplit(google.protobuf.message.Message):
     held_out_count: builtins.int
     """Output only. Examples to be judged by, never learned from and never chosen by."""
     given: builtins.bool
-    """Output only. Whether the caller gave the held-out examples; else a stratified fifth was set aside."""
+    """Output only. Whether the caller gave the held-out examples; else half of each class was set aside."""
     training_sha256: builtins.str
     """Output only. SHA-256, in hexadecimal, over the hash of embedding, content and label of each training example."""
     held_out_sha256: builtins.str
