@@ -13,7 +13,8 @@ from frostline.server import child
 from frostline.server.heads import artifact, evaluation, examples, fitting
 from frostline.server.heads.fitted import Fitted
 from frostline.server.heads.moments import Moments
-from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
+from frostline.server.heads.orders import Evaluate, MeasureTransfer, Merge, Order, Train, Update
+from frostline.server.heads.transfer.measuring import measure
 
 _WRITING = 0.95
 
@@ -28,6 +29,8 @@ def _done(order: Order) -> dict[str, object]:
         case Evaluate() as question:
             judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples))
             return judged.model_dump(mode="json")
+        case MeasureTransfer() as question:
+            return measure(question, _say).model_dump(mode="json")
         case wanted:
             begun = time.monotonic()
             fitted = _fitted(wanted)
@@ -61,7 +64,11 @@ def _updated(order: Update) -> Fitted:
 
 
 def _report(step: str, done: float) -> None:
-    child.say(step=step, progress=round(_WRITING * done, 4))
+    _say(step, _WRITING * done)
+
+
+def _say(step: str, done: float) -> None:
+    child.say(step=step, progress=round(done, 4))
 
 
 if __name__ == "__main__":
