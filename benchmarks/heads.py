@@ -6,7 +6,8 @@ Sections: `protocol` (Banking77 as MTEB has it, on embeddings of the service), `
 classifier on the same draws: Banking77 with and without descriptions, fashion articleType, CIFAR-10 subset),
 `coverage` (label sets at 90 %), `graphs` (every recipe as ONNX: what it computes, and how soon), `exact` (updates and
 merges beside training at once), `prediction` (encoder and head over the encoder alone), `training` (time of `auto` on
-all of Banking77 over one logistic fit, and what searches feel). Everything goes through the public client to a server
+all of Banking77 over one logistic fit, and what searches feel), `transfer` (reports on encoders that fit and that do
+not), `shuffled` (200 reports on labels that mean nothing). Everything goes through the public client to a server
 of its own; the data is in the fixtures.
 """
 
@@ -23,6 +24,7 @@ import heads_data
 import heads_exact
 import heads_graphs
 import heads_speed
+import heads_transfer
 from frostline.client import Client
 from server_process import ServerProcess
 from timing import Rows, Spread
@@ -55,6 +57,8 @@ SECTIONS: Mapping[str, Callable[[Client, Rows], dict[str, Spread]]] = {
     "graphs": heads_graphs.measure,
     "exact": exact,
     "prediction": heads_speed.end_to_end,
+    "transfer": heads_transfer.transfer,
+    "shuffled": heads_transfer.shuffled,
 }
 
 
