@@ -21,13 +21,8 @@ _STEPS = {
 
 
 @contextmanager
-def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
-    """Shows how far a training is while its block runs, unless a program reads the output.
-
-    Args:
-        session: knows its reader.
-        head: its name, for a user who interrupts the wait.
-    """
+def question_progress(session: Session) -> Generator[Callable[[str, float], None]]:
+    """Shows how far an answer is while its block runs, unless a program reads the output."""
     with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
         before = ""
 
@@ -35,13 +30,32 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
             nonlocal before
             if step != before:
                 before = step
-                shown.step(_STEPS.get(step, step))
+                shown.step(_STEPS.get(step, step.capitalize()))
             shown.update(round(share * _PERCENT), _PERCENT)
+
+        yield report
+
+
+@contextmanager
+def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
+    """Shows how far a training is while its block runs, unless a program reads the output.
+
+    Args:
+        session: knows its reader.
+        head: its name, for a user who interrupts the wait.
+    """
+    with question_progress(session) as shown:
+        begun = False
+
+        def report(step: str, share: float) -> None:
+            nonlocal begun
+            begun = True
+            shown(step, share)
 
         try:
             yield report
         except KeyboardInterrupt:
-            if before:
+            if begun:
                 sys.stderr.write(
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )

@@ -13,6 +13,7 @@ from frostline.cli.head_asking import evaluate_head, predict
 from frostline.cli.head_output import percent, show_head
 from frostline.cli.head_progress import patience_seconds
 from frostline.cli.head_training import merge_heads, train_head, update_head
+from frostline.cli.head_transfer import measure_transfer
 from frostline.cli.labelled_arguments import HeadName, Version
 from frostline.cli.output import Column, say, show_fields, show_json, show_table, size
 from frostline.cli.session import Session, client_command
@@ -27,6 +28,7 @@ app.command("predict")(predict)
 app.command("evaluate")(evaluate_head)
 app.command("update")(update_head)
 app.command("merge")(merge_heads)
+app.command("transfer")(measure_transfer)
 
 
 class Format(enum.StrEnum):

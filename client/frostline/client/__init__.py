@@ -61,6 +61,16 @@ from frostline.client.resources import (
     VectorField,
 )
 from frostline.client.stats import CollectionStats, MeasuredRecall, Segment, VectorIndex
+from frostline.client.transfer import (
+    LabelSaving,
+    TransferBaseline,
+    TransferCost,
+    TransferGrowth,
+    TransferPoint,
+    TransferReport,
+    TransferSeconds,
+    TransferSplit,
+)
 from frostline.client.types import (
     Deleted,
     Dtype,
@@ -121,6 +131,7 @@ __all__ = [
     "Interval",
     "InvalidInput",
     "ItemError",
+    "LabelSaving",
     "LabelledRecords",
     "Layer",
     "MeasuredRecall",
@@ -147,6 +158,13 @@ __all__ = [
     "SpaceMismatch",
     "StorageFull",
     "Timings",
+    "TransferBaseline",
+    "TransferCost",
+    "TransferGrowth",
+    "TransferPoint",
+    "TransferReport",
+    "TransferSeconds",
+    "TransferSplit",
     "Trial",
     "Truncate",
     "Unavailable",

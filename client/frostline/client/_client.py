@@ -13,6 +13,7 @@ from frostline.client._client_predictions import PredictionMethods
 from frostline.client._client_reads import ReadMethods
 from frostline.client._client_search import SearchMethods
 from frostline.client._client_snapshots import SnapshotMethods
+from frostline.client._client_transfer import TransferMethods
 from frostline.client._client_writes import WriteMethods
 from frostline.client._operations import Operations
 from frostline.client._retry import Retry
@@ -27,6 +28,7 @@ class Client(
     SnapshotMethods,
     HeadMethods,
     PredictionMethods,
+    TransferMethods,
 ):
     """Talks to a Frostline server. Safe to use from several threads.
 

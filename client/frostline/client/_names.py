@@ -9,6 +9,7 @@ from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
 from frostline.v1 import head_service_pb2 as heads_v1
 from frostline.v1 import search_service_pb2 as search_v1
+from frostline.v1 import transfer_report_pb2 as transfer_v1
 from frostline.v1.collection_service_pb2 import (
     SEGMENT_STATE_QUARANTINED,
     SEGMENT_STATE_UNVERIFIED,
@@ -82,6 +83,12 @@ HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,
     "failed": heads_v1.HEAD_STATE_FAILED,
+}
+TRANSFER_VERDICTS: Final = {
+    "positive": transfer_v1.TRANSFER_VERDICT_POSITIVE,
+    "neutral": transfer_v1.TRANSFER_VERDICT_NEUTRAL,
+    "negative": transfer_v1.TRANSFER_VERDICT_NEGATIVE,
+    "inconclusive": transfer_v1.TRANSFER_VERDICT_INCONCLUSIVE,
 }
 EXPORT_FORMATS: Final = {
     "archive": heads_v1.EXPORT_FORMAT_ARCHIVE,

@@ -6,7 +6,9 @@ Heads: light classifiers over frozen embeddings, trained from few labels and ser
 import builtins
 import collections.abc
 import frostline.v1.embedding_pb2
+import frostline.v1.interval_pb2
 import frostline.v1.record_service_pb2
+import frostline.v1.transfer_report_pb2
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
@@ -936,32 +938,6 @@ class EvaluateHeadRequest(google.protobuf.message.Message):
 global___EvaluateHeadRequest = EvaluateHeadRequest
 
 @typing.final
-class Interval(google.protobuf.message.Message):
-    """A figure and how far off it may be by chance."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    VALUE_FIELD_NUMBER: builtins.int
-    LOW_FIELD_NUMBER: builtins.int
-    HIGH_FIELD_NUMBER: builtins.int
-    value: builtins.float
-    """Output only. The figure."""
-    low: builtins.float
-    """Output only. The lower end of its 95 % interval."""
-    high: builtins.float
-    """Output only. The upper end."""
-    def __init__(
-        self,
-        *,
-        value: builtins.float = ...,
-        low: builtins.float = ...,
-        high: builtins.float = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["high", b"high", "low", b"low", "value", b"value"]) -> None: ...
-
-global___Interval = Interval
-
-@typing.final
 class ClassEvaluation(google.protobuf.message.Message):
     """How a class fared."""
 
@@ -1040,11 +1016,11 @@ class Evaluation(google.protobuf.message.Message):
     mean_set_size: builtins.float
     """Output only. Mean size of a label set."""
     @property
-    def accuracy(self) -> global___Interval:
+    def accuracy(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The share predicted right; a bootstrap interval."""
 
     @property
-    def macro_f1(self) -> global___Interval:
+    def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The mean F1 of classes that an example is of or was taken for."""
 
     @property
@@ -1062,8 +1038,8 @@ class Evaluation(google.protobuf.message.Message):
         *,
         version: builtins.int = ...,
         example_count: builtins.int = ...,
-        accuracy: global___Interval | None = ...,
-        macro_f1: global___Interval | None = ...,
+        accuracy: frostline.v1.interval_pb2.Interval | None = ...,
+        macro_f1: frostline.v1.interval_pb2.Interval | None = ...,
         calibration_error: builtins.float = ...,
         log_loss: builtins.float | None = ...,
         overfitting_gap: builtins.float | None = ...,
@@ -1087,6 +1063,85 @@ class Evaluation(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_overfitting_gap", b"_overfitting_gap"]) -> typing.Literal["overfitting_gap"] | None: ...
 
 global___Evaluation = Evaluation
+
+@typing.final
+class MeasureTransferRequest(google.protobuf.message.Message):
+    """Asks what an encoder is worth. What is learned from scratch learns from texts or images, so examples must hold them:
+    inline, or as records whose collection keeps contents. All are of one kind.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENCODER_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    HELD_OUT_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    DRAWS_FIELD_NUMBER: builtins.int
+    encoder: builtins.str
+    """Optional. The encoder, `encoders/{encoder}`; may be left out where all examples are records of a collection, whose
+    vectors are measured then. Stored vectors are taken where they live in the encoder's space; else the contents are
+    embedded.
+    """
+    draws: builtins.int
+    """Optional. How often examples are drawn anew, 10 to 100; 10 when 0."""
+    @property
+    def examples(self) -> global___Examples:
+        """Required. Labelled examples to learn from; no bare vectors."""
+
+    @property
+    def held_out(self) -> global___Examples:
+        """Optional. Labelled examples to be judged by, of the same classes; half of each class of `examples` when unset."""
+
+    @property
+    def options(self) -> global___HeadOptions:
+        """Optional. How heads are trained; without descriptions."""
+
+    def __init__(
+        self,
+        *,
+        encoder: builtins.str = ...,
+        examples: global___Examples | None = ...,
+        held_out: global___Examples | None = ...,
+        options: global___HeadOptions | None = ...,
+        draws: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> None: ...
+
+global___MeasureTransferRequest = MeasureTransferRequest
+
+@typing.final
+class MeasureTransferResponse(google.protobuf.message.Message):
+    """How far a measurement is, and in the end what was found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    HTML_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, and then what is learned."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    html: builtins.bytes
+    """Output only. The report as one self-contained HTML page, UTF-8; in the last message."""
+    @property
+    def report(self) -> frostline.v1.transfer_report_pb2.TransferReport:
+        """Output only. What was found; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        report: frostline.v1.transfer_report_pb2.TransferReport | None = ...,
+        html: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
+
+global___MeasureTransferResponse = MeasureTransferResponse
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

@@ -85,6 +85,14 @@ class HeadServiceStub:
     ]
     """Judges a head on labelled examples it has not seen."""
 
+    MeasureTransfer: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
+
     ExportHead: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
         frostline.v1.head_service_pb2.ExportHeadResponse,
@@ -157,6 +165,14 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureTransfer: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
 
     ExportHead: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -250,6 +266,16 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.Evaluation, collections.abc.Awaitable[frostline.v1.head_service_pb2.Evaluation]]:
         """Judges a head on labelled examples it has not seen."""
+
+    @abc.abstractmethod
+    def MeasureTransfer(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureTransferRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureTransferResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureTransferResponse]]:
+        """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+        Tells how far it is; goes on only while the caller waits.
+        """
 
     @abc.abstractmethod
     def ExportHead(

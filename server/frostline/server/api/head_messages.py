@@ -13,6 +13,7 @@ from frostline.server.heads.predictor import Predictions
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import Head, HeadConfig, State, Version
 from frostline.v1 import head_service_pb2 as pb
+from frostline.v1 import interval_pb2
 from frostline.wire import tensors
 
 DEFAULT_COVERAGE = 0.9
@@ -123,8 +124,8 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     )
 
 
-def _interval(found: Interval) -> pb.Interval:
-    return pb.Interval(value=found.value, low=found.low, high=found.high)
+def _interval(found: Interval) -> interval_pb2.Interval:
+    return interval_pb2.Interval(value=found.value, low=found.low, high=found.high)
 
 
 def _options_message(config: HeadConfig) -> pb.HeadOptions:

@@ -14,6 +14,7 @@ from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.pages import Page
 from frostline.server.api.trainings import Trainings
+from frostline.server.api.transfer import Transfer
 from frostline.server.encoders.registry import Registry
 from frostline.server.heads.store import Heads
 from frostline.server.heads.workshop import Workshop
@@ -33,6 +34,7 @@ class HeadService(HeadServiceServicer):
         trainings: those under way.
         changes: trains, updates and merges.
         predictions: predicts and judges.
+        transfer: measures what encoders are worth.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class HeadService(HeadServiceServicer):
         trainings: Trainings,
         changes: HeadChanges,
         predictions: HeadPredictions,
+        transfer: Transfer,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -50,6 +53,7 @@ class HeadService(HeadServiceServicer):
         self._trainings = trainings
         self._changes = changes
         self._predictions = predictions
+        self._transfer = transfer
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -98,6 +102,12 @@ class HeadService(HeadServiceServicer):
 
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def MeasureTransfer(
+        self, request: pb.MeasureTransferRequest, context: Context
+    ) -> AsyncIterator[pb.MeasureTransferResponse]:
+        async for told in self._transfer.measure(request):
+            yield told
 
     async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)

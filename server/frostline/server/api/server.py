@@ -28,6 +28,7 @@ from frostline.server.api.search_service import SearchService
 from frostline.server.api.searches import Searches
 from frostline.server.api.snapshot_service import SnapshotService
 from frostline.server.api.trainings import Trainings
+from frostline.server.api.transfer import Transfer
 from frostline.server.api.upserts import RecordWriter
 from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.catalogue import Catalogue
@@ -179,8 +180,16 @@ class GrpcServer:
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
-        predictions = HeadPredictions(rooms.heads, Judging(rooms.workshop, self._closing), reader)
-        head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
+        judging = Judging(rooms.workshop, self._closing)
+        head_service = HeadService(
+            rooms.heads,
+            rooms.workshop,
+            rooms.registry,
+            self._trainings,
+            changes,
+            HeadPredictions(rooms.heads, judging, reader),
+            Transfer(judging, places, reader),
+        )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
