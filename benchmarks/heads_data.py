@@ -20,7 +20,13 @@ from frostline.client import Client
 FIXTURES = Path(os.environ.get("FROSTLINE_FIXTURES") or Path(__file__).resolve().parents[2] / "shared" / "fixtures")
 TEXTS, IMAGES = "all-minilm-l6-v2", "mobilenet-v2-imagenet"
 DRAWS = 10
-_MODELS = {IMAGES: "mobilenet_v2_imagenet"}
+_MODELS = {
+    IMAGES: "mobilenet_v2_imagenet",
+    "mobilenet-v1-075": "mobilenet_v1_075_192_imagenet",
+    "squeezenet": "squeezenet_fp16_imagenet",
+    "mobilenet-v1-025": "mobilenet_v1_025_128_imagenet",
+    "mobilenet-v2-inat-bird": "mobilenet_v2_inat_bird",
+}
 _FEWEST_ITEMS = 20
 _SEED = 42  # MTEB's
 

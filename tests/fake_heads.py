@@ -8,6 +8,7 @@ from fake_records import FakeRecords
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import head_service_pb2 as heads_v1
 from frostline.v1.head_service_pb2_grpc import HeadServiceServicer
+from frostline.v1.interval_pb2 import Interval
 from frostline.wire import tensors
 from frostline.wire.reasons import Reason
 
@@ -19,8 +20,8 @@ TRIALS = [
 EVALUATION = heads_v1.Evaluation(
     version=1,
     example_count=40,
-    accuracy=heads_v1.Interval(value=0.875, low=0.75, high=0.95),
-    macro_f1=heads_v1.Interval(value=0.8, low=0.7, high=0.9),
+    accuracy=Interval(value=0.875, low=0.75, high=0.95),
+    macro_f1=Interval(value=0.8, low=0.7, high=0.9),
     calibration_error=0.03,
     log_loss=0.4,
     overfitting_gap=0.1,

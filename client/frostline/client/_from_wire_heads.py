@@ -9,6 +9,7 @@ from frostline.client._from_wire import short, space_of
 from frostline.client._names import HEAD_STATES, RECIPES, name_of
 from frostline.client.errors import Internal
 from frostline.v1 import head_service_pb2 as v1
+from frostline.v1.interval_pb2 import Interval
 
 
 def head_of(message: v1.Head) -> heads.Head:
@@ -43,8 +44,8 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
     return predictions.Evaluation(
         version=message.version,
         example_count=message.example_count,
-        accuracy=_interval_of(message.accuracy),
-        macro_f1=_interval_of(message.macro_f1),
+        accuracy=interval_of(message.accuracy),
+        macro_f1=interval_of(message.macro_f1),
         calibration_error=message.calibration_error,
         log_loss=message.log_loss if message.HasField("log_loss") else None,
         overfitting_gap=message.overfitting_gap if message.HasField("overfitting_gap") else None,
@@ -79,7 +80,8 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
     )
 
 
-def _interval_of(message: v1.Interval) -> predictions.Interval:
+def interval_of(message: Interval) -> predictions.Interval:
+    """A figure from the wire, and how far off it may be."""
     return predictions.Interval(message.value, message.low, message.high)
 
 

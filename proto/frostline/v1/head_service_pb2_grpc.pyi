@@ -85,6 +85,14 @@ class HeadServiceStub:
     ]
     """Judges a head on labelled examples it has not seen."""
 
+    CompareEncoders: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.CompareEncodersRequest,
+        frostline.v1.head_service_pb2.CompareEncodersResponse,
+    ]
+    """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+    how far it is, and in the last message what was found; ends when the caller goes.
+    """
+
     ExportHead: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
         frostline.v1.head_service_pb2.ExportHeadResponse,
@@ -157,6 +165,14 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    CompareEncoders: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.CompareEncodersRequest,
+        frostline.v1.head_service_pb2.CompareEncodersResponse,
+    ]
+    """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+    how far it is, and in the last message what was found; ends when the caller goes.
+    """
 
     ExportHead: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -250,6 +266,16 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.Evaluation, collections.abc.Awaitable[frostline.v1.head_service_pb2.Evaluation]]:
         """Judges a head on labelled examples it has not seen."""
+
+    @abc.abstractmethod
+    def CompareEncoders(
+        self,
+        request: frostline.v1.head_service_pb2.CompareEncodersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.CompareEncodersResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.CompareEncodersResponse]]:
+        """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+        how far it is, and in the last message what was found; ends when the caller goes.
+        """
 
     @abc.abstractmethod
     def ExportHead(

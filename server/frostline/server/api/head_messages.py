@@ -13,6 +13,7 @@ from frostline.server.heads.predictor import Predictions
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import Head, HeadConfig, State, Version
 from frostline.v1 import head_service_pb2 as pb
+from frostline.v1 import interval_pb2
 from frostline.wire import tensors
 
 DEFAULT_COVERAGE = 0.9
@@ -108,8 +109,8 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     return pb.Evaluation(
         version=version,
         example_count=found.example_count,
-        accuracy=_interval(found.accuracy),
-        macro_f1=_interval(found.macro_f1),
+        accuracy=interval_message(found.accuracy),
+        macro_f1=interval_message(found.macro_f1),
         calibration_error=found.calibration_error,
         log_loss=found.log_loss,
         overfitting_gap=found.overfitting_gap,
@@ -123,8 +124,9 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     )
 
 
-def _interval(found: Interval) -> pb.Interval:
-    return pb.Interval(value=found.value, low=found.low, high=found.high)
+def interval_message(found: Interval) -> interval_pb2.Interval:
+    """Writes a figure and how far off it may be."""
+    return interval_pb2.Interval(value=found.value, low=found.low, high=found.high)
 
 
 def _options_message(config: HeadConfig) -> pb.HeadOptions:

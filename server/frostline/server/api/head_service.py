@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from frostline.server.api.calls import Context, deadline_of
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.convert import resource_id
 from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_exports import export
@@ -33,6 +34,7 @@ class HeadService(HeadServiceServicer):
         trainings: those under way.
         changes: trains, updates and merges.
         predictions: predicts and judges.
+        comparisons: compares encoders.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class HeadService(HeadServiceServicer):
         trainings: Trainings,
         changes: HeadChanges,
         predictions: HeadPredictions,
+        comparisons: Comparisons,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -50,6 +53,7 @@ class HeadService(HeadServiceServicer):
         self._trainings = trainings
         self._changes = changes
         self._predictions = predictions
+        self._comparisons = comparisons
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -98,6 +102,12 @@ class HeadService(HeadServiceServicer):
 
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def CompareEncoders(
+        self, request: pb.CompareEncodersRequest, context: Context
+    ) -> AsyncIterator[pb.CompareEncodersResponse]:
+        async for each in self._comparisons.compare(request):
+            yield each
 
     async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)

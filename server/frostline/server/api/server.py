@@ -13,6 +13,8 @@ from frostline.server.api.addresses import listening_address
 from frostline.server.api.calls import CallInterceptor
 from frostline.server.api.collection_requests import CollectionRequests
 from frostline.server.api.collection_service import CollectionService
+from frostline.server.api.comparison_questions import ComparisonQuestions
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.content_vectors import ContentVectors
 from frostline.server.api.encoder_service import EncoderService
 from frostline.server.api.head_changes import HeadChanges
@@ -179,8 +181,12 @@ class GrpcServer:
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
-        predictions = HeadPredictions(rooms.heads, Judging(rooms.workshop, self._closing), reader)
-        head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
+        judging = Judging(rooms.workshop, self._closing)
+        predictions = HeadPredictions(rooms.heads, judging, reader)
+        comparisons = Comparisons(ComparisonQuestions(rooms.registry, places), rooms.batcher, judging)
+        head_service = HeadService(
+            rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions, comparisons
+        )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
