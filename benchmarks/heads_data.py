@@ -20,7 +20,13 @@ from frostline.client import Client
 FIXTURES = Path(os.environ.get("FROSTLINE_FIXTURES") or Path(__file__).resolve().parents[2] / "shared" / "fixtures")
 TEXTS, IMAGES = "all-minilm-l6-v2", "mobilenet-v2-imagenet"
 DRAWS = 10
-_MODELS = {IMAGES: "mobilenet_v2_imagenet"}
+IMAGE_ENCODERS = {
+    IMAGES: "mobilenet_v2_imagenet",
+    "mobilenet-v1-075": "mobilenet_v1_075_192_imagenet",
+    "squeezenet": "squeezenet_fp16_imagenet",
+    "mobilenet-v1-025": "mobilenet_v1_025_128_imagenet",
+    "mobilenet-v2-inat-bird": "mobilenet_v2_inat_bird",
+}
 _FEWEST_ITEMS = 20
 _SEED = 42  # MTEB's
 
@@ -147,7 +153,7 @@ def _first_of_each(labels: NDArray[np.str_], order: NDArray[np.int64], shots: in
 def embedded(client: Client, encoder: str, inputs: Sequence[str] | Sequence[Path]) -> NDArray[np.float32]:
     """Embeddings through the service, float32 of shape (n, d); kept for later runs with the same space and inputs."""
     if encoder not in {each.name for each in client.list_encoders()}:
-        client.add_encoder(encoder, FIXTURES / "models" / _MODELS[encoder])
+        client.add_encoder(encoder, FIXTURES / "models" / IMAGE_ENCODERS[encoder])
     known = hashlib.sha256(repr(client.embed(inputs[:1], encoder).space).encode())
     for each in inputs:
         known.update(each.encode() if isinstance(each, str) else each.read_bytes())

@@ -5,6 +5,7 @@ from frostline.client._client import Client
 from frostline.client._encoders import Progress
 from frostline.client._head_examples import HeadProgress
 from frostline.client._retry import Retry
+from frostline.client.comparisons import CandidateCost, ComparedEncoder, Comparison, ComparisonCost
 from frostline.client.errors import (
     AlreadyExists,
     Conflict,
@@ -91,12 +92,16 @@ from frostline.client.types import (
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
+    "CandidateCost",
     "Check",
     "ClassEvaluation",
     "Client",
     "Collection",
     "CollectionStats",
     "Combination",
+    "ComparedEncoder",
+    "Comparison",
+    "ComparisonCost",
     "Conflict",
     "DataDamaged",
     "DeadlineExceeded",

@@ -5,6 +5,7 @@ Heads: light classifiers over frozen embeddings, trained from few labels and ser
 
 import builtins
 import collections.abc
+import frostline.v1.comparison_pb2
 import frostline.v1.embedding_pb2
 import frostline.v1.interval_pb2
 import frostline.v1.record_service_pb2
@@ -1142,6 +1143,90 @@ class MeasureTransferResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
 
 global___MeasureTransferResponse = MeasureTransferResponse
+
+@typing.final
+class CompareEncodersRequest(google.protobuf.message.Message):
+    """Asks for encoders to be compared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    ENCODERS_FIELD_NUMBER: builtins.int
+    LAYERS_FIELD_NUMBER: builtins.int
+    MAX_EXAMPLES_FIELD_NUMBER: builtins.int
+    SEEN_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    max_examples: builtins.int
+    """Optional. The most examples that are compared on, of each class its share; 2,000 when 0, at most 10,000."""
+    validate_only: builtins.bool
+    """Optional. Whether only the cost is told."""
+    @property
+    def examples(self) -> global___Examples:
+        """Required. Labelled texts or labelled images, inline or records of a collection that keeps contents. No vectors: each
+        encoder makes its own.
+        """
+
+    @property
+    def encoders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The encoders, `encoders/{encoder}`; all that take such inputs when empty."""
+
+    @property
+    def layers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The depths, by name; all of each encoder when empty. Encoders that have none of these are passed over."""
+
+    @property
+    def seen(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.Input]:
+        """Optional. Texts or images such as the encoders have seen in training, at most 500; tells near from far transfer."""
+
+    def __init__(
+        self,
+        *,
+        examples: global___Examples | None = ...,
+        encoders: collections.abc.Iterable[builtins.str] | None = ...,
+        layers: collections.abc.Iterable[builtins.str] | None = ...,
+        max_examples: builtins.int = ...,
+        seen: collections.abc.Iterable[frostline.v1.embedding_pb2.Input] | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoders", b"encoders", "examples", b"examples", "layers", b"layers", "max_examples", b"max_examples", "seen", b"seen", "validate_only", b"validate_only"]) -> None: ...
+
+global___CompareEncodersRequest = CompareEncodersRequest
+
+@typing.final
+class CompareEncodersResponse(google.protobuf.message.Message):
+    """How far a comparison is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    COST_FIELD_NUMBER: builtins.int
+    COMPARISON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def cost(self) -> frostline.v1.comparison_pb2.ComparisonCost:
+        """Output only. What it takes; in the first message."""
+
+    @property
+    def comparison(self) -> frostline.v1.comparison_pb2.Comparison:
+        """Output only. What was found; in the last message, unless only the cost was asked for."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        cost: frostline.v1.comparison_pb2.ComparisonCost | None = ...,
+        comparison: frostline.v1.comparison_pb2.Comparison | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___CompareEncodersResponse = CompareEncodersResponse
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

@@ -109,8 +109,8 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     return pb.Evaluation(
         version=version,
         example_count=found.example_count,
-        accuracy=_interval(found.accuracy),
-        macro_f1=_interval(found.macro_f1),
+        accuracy=interval_message(found.accuracy),
+        macro_f1=interval_message(found.macro_f1),
         calibration_error=found.calibration_error,
         log_loss=found.log_loss,
         overfitting_gap=found.overfitting_gap,
@@ -124,7 +124,8 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     )
 
 
-def _interval(found: Interval) -> interval_pb2.Interval:
+def interval_message(found: Interval) -> interval_pb2.Interval:
+    """Writes a figure and how far off it may be."""
     return interval_pb2.Interval(value=found.value, low=found.low, high=found.high)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from frostline.server.api.calls import Context, deadline_of
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.convert import resource_id
 from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_exports import export
@@ -35,6 +36,7 @@ class HeadService(HeadServiceServicer):
         changes: trains, updates and merges.
         predictions: predicts and judges.
         transfer: measures what encoders are worth.
+        comparisons: compares encoders.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class HeadService(HeadServiceServicer):
         changes: HeadChanges,
         predictions: HeadPredictions,
         transfer: Transfer,
+        comparisons: Comparisons,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -54,6 +57,7 @@ class HeadService(HeadServiceServicer):
         self._changes = changes
         self._predictions = predictions
         self._transfer = transfer
+        self._comparisons = comparisons
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -108,6 +112,11 @@ class HeadService(HeadServiceServicer):
     ) -> AsyncIterator[pb.MeasureTransferResponse]:
         async for told in self._transfer.measure(request):
             yield told
+    async def CompareEncoders(
+        self, request: pb.CompareEncodersRequest, context: Context
+    ) -> AsyncIterator[pb.CompareEncodersResponse]:
+        async for each in self._comparisons.compare(request):
+            yield each
 
     async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)

@@ -13,6 +13,8 @@ from frostline.server.api.addresses import listening_address
 from frostline.server.api.calls import CallInterceptor
 from frostline.server.api.collection_requests import CollectionRequests
 from frostline.server.api.collection_service import CollectionService
+from frostline.server.api.comparison_questions import ComparisonQuestions
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.content_vectors import ContentVectors
 from frostline.server.api.encoder_service import EncoderService
 from frostline.server.api.head_changes import HeadChanges
@@ -189,6 +191,7 @@ class GrpcServer:
             changes,
             HeadPredictions(rooms.heads, judging, reader),
             Transfer(judging, places, reader),
+            Comparisons(ComparisonQuestions(rooms.registry, places), rooms.batcher, judging),
         )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -1,19 +1,23 @@
 """Trains and judges heads, in a process of its own: `python -m frostline.server.heads.training`.
 
 See `child` for how it is asked and answers, and `orders` for what. A head that was trained is on disk when the answer
-comes, {"seconds": 12.3}; an evaluation is the answer.
+comes, {"seconds": 12.3}; an evaluation or a comparison is the answer.
 """
 
 import time
+from functools import partial
 from typing import assert_never
 
 import numpy as np
 
 from frostline.server import child
 from frostline.server.heads import artifact, evaluation, examples, fitting
+from frostline.server.heads.comparison.comparing import Seen, compare
+from frostline.server.heads.comparison.report import Comparison
 from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
-from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
+from frostline.server.heads.orders import Candidate, CompareEncoders, Evaluate, Merge, Order, Train, Update
 
 _WRITING = 0.95
 
@@ -28,6 +32,8 @@ def _done(order: Order) -> dict[str, object]:
         case Evaluate() as question:
             judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples))
             return judged.model_dump(mode="json")
+        case CompareEncoders() as question:
+            return _compared(question).model_dump(mode="json")
         case wanted:
             begun = time.monotonic()
             fitted = _fitted(wanted)
@@ -58,6 +64,16 @@ def _updated(order: Update) -> Fitted:
         rows = np.arange(len(labelled.targets))[-order.added :]
         moments = moments.plus(Moments.of(labelled.rows(rows)))
     return fitting.refit(labelled, before, moments, _report)
+
+
+def _compared(order: CompareEncoders) -> Comparison:
+    reads = (partial(_candidate, candidate) for candidate in order.candidates)
+    return compare(reads, len(order.candidates), lambda step, done: child.say(step=step, progress=round(done, 4)))
+
+
+def _candidate(candidate: Candidate) -> tuple[Labelled, Seen]:
+    seen = None if candidate.seen is None else np.load(candidate.seen, allow_pickle=False)
+    return examples.load(candidate.examples), seen
 
 
 def _report(step: str, done: float) -> None:
