@@ -21,6 +21,7 @@ from frostline.server.api.head_places import Places
 from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.search_lane import SearchLane
@@ -180,7 +181,15 @@ class GrpcServer:
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
         predictions = HeadPredictions(rooms.heads, Judging(rooms.workshop, self._closing), reader)
-        head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
+        head_service = HeadService(
+            rooms.heads,
+            rooms.workshop,
+            rooms.registry,
+            self._trainings,
+            changes,
+            predictions,
+            RecordPredictions(rooms.heads, catalogue, self._closing),
+        )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
