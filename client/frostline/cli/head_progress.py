@@ -1,4 +1,4 @@
-"""How far a training is."""
+"""How far a training, or another long piece of work, is."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -17,18 +17,19 @@ _STEPS = {
     "fitting": "Fitting",
     "calibrating": "Calibrating",
     "writing": "Writing",
+    "labelling": "Labelling records",
 }
 
 
 @contextmanager
-def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
-    """Shows how far a training is while its block runs, unless a program reads the output.
+def steps_progress(session: Session, text: str) -> Generator[Callable[[str, float], None]]:
+    """Shows how far long work is while its block runs, unless a program reads the output.
 
     Args:
         session: knows its reader.
-        head: its name, for a user who interrupts the wait.
+        text: what is done before the first report.
     """
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
+    with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
         before = ""
 
         def report(step: str, share: float) -> None:
@@ -38,10 +39,29 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
                 shown.step(_STEPS.get(step, step))
             shown.update(round(share * _PERCENT), _PERCENT)
 
+        yield report
+
+
+@contextmanager
+def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
+    """Shows how far a training is; see `steps_progress`.
+
+    Args:
+        session: knows its reader.
+        head: its name, for a user who interrupts the wait.
+    """
+    with steps_progress(session, "Sending examples") as shown:
+        begun = False
+
+        def report(step: str, share: float) -> None:
+            nonlocal begun
+            begun = True
+            shown(step, share)
+
         try:
             yield report
         except KeyboardInterrupt:
-            if before:
+            if begun:
                 sys.stderr.write(
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )

@@ -34,7 +34,14 @@ from frostline.client.heads import (
     Recipe,
     Trial,
 )
-from frostline.client.predictions import ClassEvaluation, Evaluation, Interval, Prediction, Predictions
+from frostline.client.predictions import (
+    ClassEvaluation,
+    Evaluation,
+    Interval,
+    PredictedRecords,
+    Prediction,
+    Predictions,
+)
 from frostline.client.queries import (
     Combination,
     Explanation,
@@ -131,6 +138,7 @@ __all__ = [
     "Patched",
     "PayloadPatch",
     "PermissionDenied",
+    "PredictedRecords",
     "Prediction",
     "Predictions",
     "Progress",

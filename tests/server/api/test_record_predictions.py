@@ -8,6 +8,8 @@ import pytest
 
 from frostline.server.api import record_predictions
 from frostline.server.api.label_fields import LabelFields
+from frostline.server.collections.rows.operations import Write
+from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.space import EmbeddingSpace
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import artifact
@@ -117,6 +119,25 @@ async def test_records_that_are_written_meanwhile_keep_what_they_hold(calls):
     assert found["11"] == {"mine": 1}
     assert "10" not in found
     assert (report.failed_count, report.written_count) == (0, 10)
+
+
+async def test_a_record_that_is_written_between_reading_and_writing_keeps_what_it_holds(calls, monkeypatch):
+    wanted = record_predictions._wanted
+
+    def meddling(asked, records, tally):
+        if records and records[0].id == "0":
+            mine = Record(
+                "0",
+                vectors={asked.collection.config.vectors[0].name: np.array(at(0), np.float32)},
+                payload=b'{"mine": 1}',
+            )
+            asked.collection.upsert([Write(mine)]).result()
+        return wanted(asked, records, tally)
+
+    monkeypatch.setattr(record_predictions, "_wanted", meddling)
+    last = (await told(calls))[-1]
+    assert (last.written_count, last.failed_count) == (11, 0)
+    assert (await payloads(calls))["0"] == {"mine": 1}
 
 
 async def test_where_the_head_abstains_the_label_goes(calls, monkeypatch):

@@ -35,8 +35,8 @@ class LabelFields:
         shorter = min(len(fields.label), len(fields.probability))
         if shorter and fields.label[:shorter] == fields.probability[:shorter]:
             raise InvalidInput(
-                f"label_field {label[:80]!r} and probability_field {probability[:80]!r} are one field, or one holds the "
-                "other; name two"
+                f"label_field {label[:80]!r} and probability_field {probability[:80]!r} are one field, or one holds "
+                "the other; name two"
             )
         return fields
 

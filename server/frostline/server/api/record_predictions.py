@@ -159,20 +159,22 @@ def _wanted(asked: _Asked, records: Sequence[Record], tally: _Tally) -> _Wanted:
         return _Wanted(patches, labels)
     rows = asked.version.config.space.fit(np.stack([record.vectors[name] for record in with_vector]))
     found = asked.predictor.predict(rows)
-    columns = found.labels[:, 0].tolist(), found.probabilities[:, 0].tolist(), found.abstained.tolist()
-    for record, place, probability, abstained in zip(with_vector, *columns, strict=True):
-        label = None if abstained else asked.predictor.classes[place]
+    places: list[int] = found.labels[:, 0].tolist()
+    likeliest = [asked.predictor.classes[place] for place in places]
+    columns = zip(with_vector, likeliest, found.probabilities[:, 0].tolist(), found.abstained.tolist(), strict=True)
+    for record, label, probability, abstained in columns:
+        written = None if abstained else label
         try:
-            patch = asked.fields.patch(record.payload, label, round(probability, _PLACES))
+            patch = asked.fields.patch(record.payload, written, round(probability, _PLACES))
         except InvalidInput as error:
             tally.fail(record.id, error)
             continue
         if patch:
             patches.append(PayloadPatch(record.id, patch, record.sequence))
-            labels.append(label or _NONE)
+            labels.append(written or _NONE)
         else:
             tally.unchanged += 1
-            tally.labels[label or _NONE] += 1
+            tally.labels[written or _NONE] += 1
     return _Wanted(patches, labels)
 
 
