@@ -1,4 +1,4 @@
-"""How far a training or the answer to a question is."""
+"""How far a training, or another long piece of work, is."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -17,7 +17,7 @@ _STEPS = {
     "fitting": "Fitting",
     "calibrating": "Calibrating",
     "writing": "Writing",
-    "comparing": "Comparing",
+    "labelling": "Labelling records",
 }
 
 
@@ -45,15 +45,26 @@ class Reports:
 
 
 @contextmanager
+def question_progress(session: Session, text: str = "Sending examples") -> Generator[Reports]:
+    """Shows how far long work is while its block runs, unless a program reads the output.
+
+    Args:
+        session: knows its reader.
+        text: what is done before the first report.
+    """
+    with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
+        yield Reports(shown)
+
+
+@contextmanager
 def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
-    """Shows how far a training is while its block runs, unless a program reads the output.
+    """Shows how far a training is; see `question_progress`.
 
     Args:
         session: knows its reader.
         head: its name, for a user who interrupts the wait.
     """
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
-        reports = Reports(shown)
+    with question_progress(session) as reports:
         try:
             yield reports.report
         except KeyboardInterrupt:
@@ -62,13 +73,6 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )
             raise
-
-
-@contextmanager
-def question_progress(session: Session) -> Generator[Reports]:
-    """Shows how far an answer is while its block runs, unless a program reads the output; it ends with the block."""
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
-        yield Reports(shown)
 
 
 def patience_seconds(session: Session) -> float:

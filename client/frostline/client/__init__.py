@@ -35,7 +35,14 @@ from frostline.client.heads import (
     Recipe,
     Trial,
 )
-from frostline.client.predictions import ClassEvaluation, Evaluation, Interval, Prediction, Predictions
+from frostline.client.predictions import (
+    ClassEvaluation,
+    Evaluation,
+    Interval,
+    PredictedRecords,
+    Prediction,
+    Predictions,
+)
 from frostline.client.queries import (
     Combination,
     Explanation,
@@ -147,6 +154,7 @@ __all__ = [
     "Patched",
     "PayloadPatch",
     "PermissionDenied",
+    "PredictedRecords",
     "Prediction",
     "Predictions",
     "Progress",

@@ -37,7 +37,8 @@ class Client(
     Every method takes `timeout_seconds` and raises from the tree in `frostline.client.errors`. The time holds for a
     whole call, retries included. An operation that is cut into several calls has that time for each; one that streams
     (`embed`, `upsert` and `upsert_vectors` of more than one batch, `upsert_batches`, `add_encoder`, `optimize`,
-    `export_head`, `compare_encoders`), for each answer of the server: a long job may take as long as it makes progress.
+    `export_head`, `predict_records`, `compare_encoders`, `measure_transfer`), for each answer of the server: a long
+    job may take as long as it makes progress.
 
     Args:
         target: the server, `host:port`.

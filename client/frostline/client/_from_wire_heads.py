@@ -31,6 +31,21 @@ def head_of(message: v1.Head) -> heads.Head:
     )
 
 
+def predicted_records_of(message: v1.PredictRecordsResponse) -> predictions.PredictedRecords:
+    """What became of records, from the last message on the wire."""
+    return predictions.PredictedRecords(
+        version=message.version,
+        written_count=message.written_count,
+        unchanged_count=message.unchanged_count,
+        abstained_count=message.abstained_count,
+        skipped_count=message.skipped_count,
+        failed_count=message.failed_count,
+        failure=message.failure,
+        labels={each.label: each.count for each in message.labels},
+        sequence=message.sequence,
+    )
+
+
 def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
     """How a head fared, from the wire.
 

@@ -910,6 +910,137 @@ class PredictResponse(google.protobuf.message.Message):
 global___PredictResponse = PredictResponse
 
 @typing.final
+class PredictRecordsRequest(google.protobuf.message.Message):
+    """Asks for the records of a collection to be labelled."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    COLLECTION_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_FIELD_NUMBER: builtins.int
+    PROBABILITY_FIELD_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    VECTOR_NAME_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Required. The resource name, `heads/{head}`."""
+    collection: builtins.str
+    """Required. The resource name, `collections/{collection}`."""
+    label_field: builtins.str
+    """Required. Path of the payload field that the label is written into, as a string. Where the head abstains, the field is
+    removed. A record that holds an object or an array there is left as it is, and counts as failed.
+    """
+    probability_field: builtins.str
+    """Optional. Path of the payload field that the probability of the likeliest label is written into, rounded to four
+    places; none when empty.
+    """
+    vector_name: builtins.str
+    """Optional. Name of the vector that is classified; the collection's first when empty. Records without it are left as
+    they are.
+    """
+    version: builtins.int
+    """Optional. The version; the one that serves when 0. It predicts to the end, whichever serves by then."""
+    @property
+    def filter(self) -> frostline.v1.record_service_pb2.Filter:
+        """Optional. Which records are labelled; all when unset."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        collection: builtins.str = ...,
+        label_field: builtins.str = ...,
+        probability_field: builtins.str = ...,
+        filter: frostline.v1.record_service_pb2.Filter | None = ...,
+        vector_name: builtins.str = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "filter", b"filter", "head", b"head", "label_field", b"label_field", "probability_field", b"probability_field", "vector_name", b"vector_name", "version", b"version"]) -> None: ...
+
+global___PredictRecordsRequest = PredictRecordsRequest
+
+@typing.final
+class LabelCount(google.protobuf.message.Message):
+    """How many records have a label."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """Output only. The label."""
+    count: builtins.int
+    """Output only. Records that have it."""
+    def __init__(
+        self,
+        *,
+        label: builtins.str = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "label", b"label"]) -> None: ...
+
+global___LabelCount = LabelCount
+
+@typing.final
+class PredictRecordsResponse(google.protobuf.message.Message):
+    """How far the labelling of records is. Records that are written after it began keep what they hold. The first message comes
+    before any work; counts only grow.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    WRITTEN_COUNT_FIELD_NUMBER: builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: builtins.int
+    ABSTAINED_COUNT_FIELD_NUMBER: builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: builtins.int
+    FAILED_COUNT_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1; 1 in the last message alone."""
+    version: builtins.int
+    """Output only. The version that predicts."""
+    written_count: builtins.int
+    """Output only. Records whose payload was changed."""
+    unchanged_count: builtins.int
+    """Output only. Records whose payload held just that already."""
+    abstained_count: builtins.int
+    """Output only. Of both, those without a label, because the head abstains."""
+    skipped_count: builtins.int
+    """Output only. Records without the vector."""
+    failed_count: builtins.int
+    """Output only. Records that could not be written."""
+    failure: builtins.str
+    """Output only. Why the first of these could not."""
+    sequence: builtins.int
+    """Output only. The collection's commit that holds the last change; reads may wait for it (`min_sequence`)."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LabelCount]:
+        """Output only. The labels, most frequent first; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: builtins.float = ...,
+        version: builtins.int = ...,
+        written_count: builtins.int = ...,
+        unchanged_count: builtins.int = ...,
+        abstained_count: builtins.int = ...,
+        skipped_count: builtins.int = ...,
+        failed_count: builtins.int = ...,
+        failure: builtins.str = ...,
+        labels: collections.abc.Iterable[global___LabelCount] | None = ...,
+        sequence: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["abstained_count", b"abstained_count", "failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
+
+global___PredictRecordsResponse = PredictRecordsResponse
+
+@typing.final
 class EvaluateHeadRequest(google.protobuf.message.Message):
     """Asks for a head to be judged."""
 

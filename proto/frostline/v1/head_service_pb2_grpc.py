@@ -80,6 +80,11 @@ class HeadServiceStub(object):
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.PredictRecords = channel.unary_stream(
+                '/frostline.v1.HeadService/PredictRecords',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.FromString,
+                _registered_method=True)
         self.EvaluateHead = channel.unary_unary(
                 '/frostline.v1.HeadService/EvaluateHead',
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.SerializeToString,
@@ -171,6 +176,14 @@ class HeadServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PredictRecords(self, request, context):
+        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+        it is. Asked again after it was broken off, it passes over what it has written already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluateHead(self, request, context):
         """Judges a head on labelled examples it has not seen.
         """
@@ -248,6 +261,11 @@ def add_HeadServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.PredictResponse.SerializeToString,
+            ),
+            'PredictRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.PredictRecords,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.SerializeToString,
             ),
             'EvaluateHead': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateHead,
@@ -514,6 +532,33 @@ class HeadService(object):
             '/frostline.v1.HeadService/Predict',
             frostline_dot_v1_dot_head__service__pb2.PredictRequest.SerializeToString,
             frostline_dot_v1_dot_head__service__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/PredictRecords',
+            frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

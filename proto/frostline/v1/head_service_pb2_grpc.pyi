@@ -79,6 +79,14 @@ class HeadServiceStub:
     ]
     """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
+    PredictRecords: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.PredictRecordsRequest,
+        frostline.v1.head_service_pb2.PredictRecordsResponse,
+    ]
+    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+    it is. Asked again after it was broken off, it passes over what it has written already.
+    """
+
     EvaluateHead: grpc.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.EvaluateHeadRequest,
         frostline.v1.head_service_pb2.Evaluation,
@@ -167,6 +175,14 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.PredictResponse,
     ]
     """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
+
+    PredictRecords: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.PredictRecordsRequest,
+        frostline.v1.head_service_pb2.PredictRecordsResponse,
+    ]
+    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+    it is. Asked again after it was broken off, it passes over what it has written already.
+    """
 
     EvaluateHead: grpc.aio.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.EvaluateHeadRequest,
@@ -274,6 +290,16 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.PredictResponse, collections.abc.Awaitable[frostline.v1.head_service_pb2.PredictResponse]]:
         """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
+
+    @abc.abstractmethod
+    def PredictRecords(
+        self,
+        request: frostline.v1.head_service_pb2.PredictRecordsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.PredictRecordsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.PredictRecordsResponse]]:
+        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+        it is. Asked again after it was broken off, it passes over what it has written already.
+        """
 
     @abc.abstractmethod
     def EvaluateHead(

@@ -14,6 +14,7 @@ from frostline.server.api.head_messages import head_message
 from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.pages import Page
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.trainings import Trainings
 from frostline.server.api.transfer import Transfer
 from frostline.server.encoders.registry import Registry
@@ -37,6 +38,7 @@ class HeadService(HeadServiceServicer):
         predictions: predicts and judges.
         transfer: measures what encoders are worth.
         comparisons: compares encoders.
+        record_predictions: labels records.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class HeadService(HeadServiceServicer):
         predictions: HeadPredictions,
         transfer: Transfer,
         comparisons: Comparisons,
+        record_predictions: RecordPredictions,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -58,6 +61,7 @@ class HeadService(HeadServiceServicer):
         self._predictions = predictions
         self._transfer = transfer
         self._comparisons = comparisons
+        self._record_predictions = record_predictions
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -104,6 +108,12 @@ class HeadService(HeadServiceServicer):
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         return await self._predictions.predict(_id(request.head), request, Waiting(deadline_of(context)))
 
+    async def PredictRecords(
+        self, request: pb.PredictRecordsRequest, context: Context
+    ) -> AsyncIterator[pb.PredictRecordsResponse]:
+        async for told in self._record_predictions.predict(request):
+            yield told
+
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
 
@@ -112,6 +122,7 @@ class HeadService(HeadServiceServicer):
     ) -> AsyncIterator[pb.MeasureTransferResponse]:
         async for told in self._transfer.measure(request):
             yield told
+
     async def CompareEncoders(
         self, request: pb.CompareEncodersRequest, context: Context
     ) -> AsyncIterator[pb.CompareEncodersResponse]:

@@ -23,6 +23,7 @@ from frostline.server.api.head_places import Places
 from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.search_lane import SearchLane
@@ -192,6 +193,7 @@ class GrpcServer:
             HeadPredictions(rooms.heads, judging, reader),
             Transfer(judging, places, reader),
             Comparisons(ComparisonQuestions(rooms.registry, places), rooms.batcher, judging),
+            RecordPredictions(rooms.heads, catalogue, self._closing),
         )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
