@@ -37,6 +37,8 @@ def arrays_of(fitted: Fitted) -> dict[str, Array]:
             "moments_sums": fitted.moments.sums,
             "moments_grams": fitted.moments.grams,
         }
+    if fitted.thresholds is not None:
+        arrays["thresholds"] = fitted.thresholds
     return arrays
 
 
@@ -88,6 +90,9 @@ def fitted_of(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> Fi
         trials=manifest.trials,
         held_out_accuracy=manifest.held_out_accuracy,
         train_accuracy=manifest.train_accuracy,
+        task=manifest.task,
+        thresholds=arrays.get("thresholds"),
+        margin=manifest.margin,
     )
 
 

@@ -5,15 +5,27 @@ comes, {"seconds": 12.3}; an evaluation is the answer.
 """
 
 import time
+from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
+from pydantic import BaseModel
 
 from frostline.server import child
-from frostline.server.heads import artifact, evaluation, examples, fitting
-from frostline.server.heads.fitted import Fitted
+from frostline.server.heads import (
+    artifact,
+    evaluation,
+    evaluation_of_labels,
+    evaluation_of_values,
+    examples,
+    fitting,
+    regression,
+)
+from frostline.server.heads.fitted import Fitted, Task
+from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
+from frostline.server.heads.truths import Measured
 
 _WRITING = 0.95
 
@@ -26,14 +38,26 @@ def main() -> None:
 def _done(order: Order) -> dict[str, object]:
     match order.root:
         case Evaluate() as question:
-            judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples))
-            return judged.model_dump(mode="json")
+            fitted, labelled = artifact.read(question.artifact), examples.load(question.examples)
+            return _judge(fitted.task)(fitted, labelled).model_dump(mode="json")
         case wanted:
             begun = time.monotonic()
             fitted = _fitted(wanted)
             child.say(step="writing", progress=_WRITING)
             artifact.write(wanted.artifact, fitted)
             return {"seconds": time.monotonic() - begun}
+
+
+def _judge(task: Task) -> Callable[[Fitted, Labelled], BaseModel]:
+    match task:
+        case Task.CLASS:
+            return evaluation.evaluate
+        case Task.LABELS:
+            return evaluation_of_labels.evaluate
+        case Task.VALUE:
+            return evaluation_of_values.evaluate
+        case _:
+            assert_never(task)
 
 
 def _fitted(order: Train | Update | Merge) -> Fitted:
@@ -53,11 +77,15 @@ def _updated(order: Update) -> Fitted:
     moments = before.moments
     if moments and order.removed and order.examples_before:
         gone = examples.load(order.examples_before).rows(np.array(order.removed, np.int64))
-        moments = moments.minus(Moments.of(gone))
+        moments = moments.minus(_sums(gone, before.task))
     if moments and order.added:
         rows = np.arange(len(labelled.targets))[-order.added :]
-        moments = moments.plus(Moments.of(labelled.rows(rows)))
+        moments = moments.plus(_sums(labelled.rows(rows), before.task))
     return fitting.refit(labelled, before, moments, _report)
+
+
+def _sums(labelled: Labelled, task: Task) -> Moments:
+    return regression.sums(Measured.of(labelled)) if task is Task.VALUE else Moments.of(labelled)
 
 
 def _report(step: str, done: float) -> None:
