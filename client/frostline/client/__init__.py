@@ -29,12 +29,20 @@ from frostline.client.heads import (
     Head,
     HeadClass,
     HeadState,
+    HeadTask,
     HeadVersion,
     LabelledRecords,
     Recipe,
     Trial,
 )
-from frostline.client.predictions import ClassEvaluation, Evaluation, Interval, Prediction, Predictions
+from frostline.client.predictions import (
+    ClassEvaluation,
+    Evaluation,
+    Interval,
+    Prediction,
+    Predictions,
+    ValueEvaluation,
+)
 from frostline.client.queries import (
     Combination,
     Explanation,
@@ -111,6 +119,7 @@ __all__ = [
     "HeadFailed",
     "HeadProgress",
     "HeadState",
+    "HeadTask",
     "HeadVersion",
     "Hit",
     "Hits",
@@ -151,6 +160,7 @@ __all__ = [
     "Truncate",
     "Unavailable",
     "Upserted",
+    "ValueEvaluation",
     "VectorField",
     "VectorIndex",
 ]

@@ -36,7 +36,6 @@ _VALUE_MOMENTS = {  # e is d and the number, see `regression.sums`
     "moments_sums": ("float64", "ce"),
     "moments_grams": ("float64", "ee"),
 }
-_THRESHOLDS = {"thresholds": ("float64", "c")}
 
 _Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_BYTES)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -75,8 +74,14 @@ class Manifest(BaseModel):
     train_accuracy: _Share | None
     task: Task = Task.CLASS
     margin: float | None = Field(default=None, ge=0)
+    thresholds: tuple[_Share, ...] | None = None
     arrays: dict[str, ArrayInfo]
     files: dict[str, FileInfo]
+
+    @property
+    def example_count(self) -> int:
+        """How many examples there were. With several labels one counts in many classes, or in none."""
+        return self.arrays["scope_held_out"].shape[0] if self.task is Task.LABELS else sum(self.counts)
 
     @property
     def keeps_moments(self) -> bool:
@@ -93,6 +98,10 @@ class Manifest(BaseModel):
             raise ValueError(f"a head of task {self.task} is linear")
         if self.task is Task.VALUE and self.classes != (VALUE_CLASS,):
             raise ValueError("a head that answers numbers has no classes")
+        if (None if self.thresholds is None else len(self.thresholds)) != (
+            len(self.classes) if self.task is Task.LABELS else None
+        ):
+            raise ValueError("thresholds are not those of the labels")
         axes = {"c": len(self.classes), "d": self.dimensions, "e": self.dimensions + 1}
         expected = self._expected()
         if self.arrays.keys() != expected.keys():
@@ -111,4 +120,4 @@ class Manifest(BaseModel):
         expected = _DECISIONS[self.kind] | _SCOPE
         if self.keeps_moments:
             expected |= _VALUE_MOMENTS if self.task is Task.VALUE else _MOMENTS
-        return expected | (_THRESHOLDS if self.task is Task.LABELS else {})
+        return expected

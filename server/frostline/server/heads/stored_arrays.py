@@ -37,8 +37,6 @@ def arrays_of(fitted: Fitted) -> dict[str, Array]:
             "moments_sums": fitted.moments.sums,
             "moments_grams": fitted.moments.grams,
         }
-    if fitted.thresholds is not None:
-        arrays["thresholds"] = fitted.thresholds
     return arrays
 
 
@@ -91,7 +89,7 @@ def fitted_of(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> Fi
         held_out_accuracy=manifest.held_out_accuracy,
         train_accuracy=manifest.train_accuracy,
         task=manifest.task,
-        thresholds=arrays.get("thresholds"),
+        thresholds=None if manifest.thresholds is None else np.array(manifest.thresholds),
         margin=manifest.margin,
     )
 
