@@ -18,6 +18,9 @@ SLOW, REFUSED, BROKEN, GONE, WRONG = 10.0, 11.0, 12.0, 13.0, 14.0
 """Strengths: takes a minute, raises InvalidInput, raises another error, ends, gives a head that cannot be written."""
 
 
+JUDGES = ("evaluation", "evaluation_of_labels", "evaluation_of_values")
+
+
 class Evaluation(BaseModel):
     example_count: int
     threads: str
@@ -59,7 +62,7 @@ def evaluate(head, labelled):
 
 
 def put_in_place():
-    for name, functions in {"fitting": (train, refit, merged), "evaluation": (evaluate,)}.items():
+    for name, functions in {"fitting": (train, refit, merged), **dict.fromkeys(JUDGES, (evaluate,))}.items():
         module = ModuleType(f"frostline.server.heads.{name}")
         vars(module).update({each.__name__: each for each in functions})
         sys.modules[module.__name__] = module

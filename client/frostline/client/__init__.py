@@ -30,6 +30,7 @@ from frostline.client.heads import (
     Head,
     HeadClass,
     HeadState,
+    HeadTask,
     HeadVersion,
     LabelledRecords,
     Recipe,
@@ -42,6 +43,7 @@ from frostline.client.predictions import (
     PredictedRecords,
     Prediction,
     Predictions,
+    ValueEvaluation,
 )
 from frostline.client.queries import (
     Combination,
@@ -133,6 +135,7 @@ __all__ = [
     "HeadFailed",
     "HeadProgress",
     "HeadState",
+    "HeadTask",
     "HeadVersion",
     "Hit",
     "Hits",
@@ -182,6 +185,7 @@ __all__ = [
     "Truncate",
     "Unavailable",
     "Upserted",
+    "ValueEvaluation",
     "VectorField",
     "VectorIndex",
 ]

@@ -28,7 +28,7 @@ class PredictionMethods:
         batch_size: int = 256,
         timeout_seconds: float | None = None,
     ) -> Predictions:
-        """Predicts labels: embeds and classifies in one call. Large inputs are cut into several.
+        """Predicts labels or numbers: embeds and answers in one call. Large inputs are cut into several.
 
         Args:
             head: the head's name.
@@ -122,7 +122,8 @@ class PredictionMethods:
         examples: Iterable[Example] = (),
         *,
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         version: int = 0,
@@ -134,7 +135,8 @@ class PredictionMethods:
             name: the head's name.
             examples: see `train_head`; so are `vectors`, `labels`, `records` and `collection`.
             vectors: ready vectors, of shape (n, d).
-            labels: their n labels.
+            labels: their n labels, see `train_head`.
+            values: their n numbers, for a head that answers numbers.
             records: labelled records of a collection.
             collection: where `record_id` of examples is looked up.
             version: the version to judge; the one that serves when 0.
@@ -151,6 +153,7 @@ class PredictionMethods:
                 examples,
                 vectors=vectors,
                 labels=labels,
+                values=values,
                 records=records,
                 collection=collection,
                 version=version,

@@ -80,6 +80,11 @@ RECIPES: Final = {
     "nearest_neighbors": heads_v1.RECIPE_NEAREST_NEIGHBORS,
     "perceptron": heads_v1.RECIPE_PERCEPTRON,
 }
+HEAD_TASKS: Final = {
+    "class": heads_v1.HEAD_TASK_CLASS,
+    "labels": heads_v1.HEAD_TASK_LABELS,
+    "value": heads_v1.HEAD_TASK_VALUE,
+}
 HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,
