@@ -28,10 +28,10 @@ def drawn(
     width = max(min(columns - _AXIS - 2, _MOST_COLUMNS), 2)
     shares = [share for curve in curves.values() for share in curve]
     low, high = math.floor(10 * min(shares)) / 10, max(math.ceil(10 * max(shares)) / 10, min(shares) + 0.1)
-    grid = [[Text(" ")] * width for _ in range(_HEIGHT)]
+    grid = [[Text(" ") for _ in range(width)] for _ in range(_HEIGHT)]
     at = [_column(place, places, width) for place in places]
-    for name, curve in reversed(curves.items()):
-        mark, color = styles[name]
+    for name in reversed(list(curves)):
+        curve, (mark, color) = curves[name], styles[name]
         heights = [(high - share) / (high - low) * (_HEIGHT - 1) for share in curve]
         for column in range(width):
             grid[round(_between(column, at, heights))][column] = Text("\N{MIDDLE DOT}", color)

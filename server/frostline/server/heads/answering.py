@@ -12,7 +12,8 @@ from frostline.server.heads import artifact, evaluation, evaluation_of_labels, e
 from frostline.server.heads.comparison.comparing import Seen, compare
 from frostline.server.heads.fitted import Fitted, Task
 from frostline.server.heads.labelled import Labelled
-from frostline.server.heads.orders import Candidate, CompareEncoders, Evaluate, Question
+from frostline.server.heads.orders import Candidate, CompareEncoders, Evaluate, MeasureTransfer, Question
+from frostline.server.heads.transfer.measuring import measure
 
 
 def answer(question: Question, report: Report) -> BaseModel:
@@ -29,6 +30,8 @@ def answer(question: Question, report: Report) -> BaseModel:
         case CompareEncoders():
             reads = (partial(_candidate, candidate) for candidate in question.candidates)
             return compare(reads, len(question.candidates), report)
+        case MeasureTransfer():
+            return measure(question, report)
         case _:
             assert_never(question)
 

@@ -81,7 +81,7 @@ class MeasureTransfer(_Frozen):
         encoder: its name, for the report.
         examples: folder of the examples, as `examples.save` writes it, embedded by the encoder; without descriptions.
         contents: folder of the texts or images themselves, as `transfer.contents` writes it, in the same order.
-        held_out: so many examples, the last ones, are to be judged by; 0 sets a stratified fifth aside.
+        held_out: so many examples, the last ones, are to be judged by; 0 sets half of each class aside.
         draws: how often examples are drawn anew.
         options: how heads are trained.
         embedding_seconds: what embedding all the examples took; None where they were embedded before.

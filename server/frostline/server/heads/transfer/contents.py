@@ -10,6 +10,9 @@ from pathlib import Path
 
 from frostline.server.errors import InvalidInput
 
+Contents = list[str] | list[Path]
+"""Texts, or paths of image files."""
+
 _TEXTS, _IMAGES = "texts.json", "images"
 
 
@@ -26,7 +29,7 @@ def save_images(folder: Path, images: Iterable[bytes]) -> None:
         (folder / _IMAGES / str(row)).write_bytes(data)
 
 
-def load(folder: Path, count: int) -> list[str] | list[Path]:
+def load(folder: Path, count: int) -> Contents:
     """What was written.
 
     Args:
@@ -39,7 +42,7 @@ def load(folder: Path, count: int) -> list[str] | list[Path]:
     Raises:
         InvalidInput: there is not one for each.
     """
-    found: list[str] | list[Path]
+    found: Contents
     if (folder / _TEXTS).exists():
         found = json.loads((folder / _TEXTS).read_text())
     else:

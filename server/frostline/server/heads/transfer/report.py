@@ -47,7 +47,7 @@ class Split(_Frozen):
     Attributes:
         training_count: examples to learn from.
         held_out_count: examples to be judged by, never learned from and never chosen by.
-        given: whether the caller gave the held-out examples; else a stratified fifth was set aside.
+        given: whether the caller gave the held-out examples; else half of each class was set aside.
         training_sha256: over the hash of embedding, content and label of each, in hexadecimal.
         held_out_sha256: the same of the held-out ones.
         draws_sha256: over the order in which each draw takes its examples.
