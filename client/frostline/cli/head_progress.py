@@ -1,11 +1,11 @@
-"""How far a training or the answer to a question is."""
+"""How far a training is."""
 
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from frostline.cli.output import console
-from frostline.cli.progress import Display, progress
+from frostline.cli.progress import progress
 from frostline.cli.session import Session
 
 _PERCENT = 100
@@ -17,31 +17,23 @@ _STEPS = {
     "fitting": "Fitting",
     "calibrating": "Calibrating",
     "writing": "Writing",
-    "comparing": "Comparing",
 }
 
 
-class Reports:
-    """Shows what a server reports.
+@contextmanager
+def question_progress(session: Session) -> Generator[Callable[[str, float], None]]:
+    """Shows how far an answer is while its block runs, unless a program reads the output."""
+    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
+        before = ""
 
-    Args:
-        display: where.
-    """
+        def report(step: str, share: float) -> None:
+            nonlocal before
+            if step != before:
+                before = step
+                shown.step(_STEPS.get(step, step.capitalize()))
+            shown.update(round(share * _PERCENT), _PERCENT)
 
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self.last = ""
-
-    def report(self, step: str, share: float) -> None:
-        """Takes what is being done, and how much of it all is done, from 0 to 1."""
-        if step != self.last:
-            self.last = step
-            self.say(_STEPS.get(step, step))
-        self._display.update(round(share * _PERCENT), _PERCENT)
-
-    def say(self, text: str) -> None:
-        """Says what is done now."""
-        self._display.step(text)
+        yield report
 
 
 @contextmanager
@@ -52,23 +44,22 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
         session: knows its reader.
         head: its name, for a user who interrupts the wait.
     """
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
-        reports = Reports(shown)
+    with question_progress(session) as shown:
+        begun = False
+
+        def report(step: str, share: float) -> None:
+            nonlocal begun
+            begun = True
+            shown(step, share)
+
         try:
-            yield reports.report
+            yield report
         except KeyboardInterrupt:
-            if reports.last:
+            if begun:
                 sys.stderr.write(
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )
             raise
-
-
-@contextmanager
-def question_progress(session: Session) -> Generator[Reports]:
-    """Shows how far an answer is while its block runs, unless a program reads the output; it ends with the block."""
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
-        yield Reports(shown)
 
 
 def patience_seconds(session: Session) -> float:

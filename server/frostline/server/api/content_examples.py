@@ -82,16 +82,15 @@ class ContentReader:
             try:
                 match each.WhichOneof("kind"):
                     case "text":
-                        row = content = self._content(each.text, place)
+                        found.add_content(self._content(each.text, place), each.label)
                     case "image":
-                        row = content = self._content(each.image, place)
+                        found.add_content(self._content(each.image, place), each.label)
                     case "record_id":
                         if each.record_id not in stored:
                             raise NotFound(f"the collection has no record {each.record_id[:80]!r} with this vector")
-                        row, content = stored[each.record_id]
+                        found.add(*stored[each.record_id], each.label)
                     case _:
                         raise InvalidInput("it holds neither text, image nor record id; a vector alone will not do")
-                found.add(row, content, each.label)
             except FrostlineError as error:
                 raise type(error)(f"{called} {index}: {error}") from error
 
@@ -139,6 +138,9 @@ class _Growing:
     def __init__(self) -> None:
         self.examples = ContentExamples()
         self._size_bytes = 0
+
+    def add_content(self, content: Content, label: str) -> None:
+        self.add(content, content, label)
 
     def add(self, row: NDArray[np.float32] | Content, content: Content, label: str) -> None:
         contents = self.examples.contents
