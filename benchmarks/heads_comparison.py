@@ -55,7 +55,8 @@ class Images:
 
     def examples(self) -> list[Example]:
         """What encoders are compared on."""
-        return [Example(image=self.paths[self.rows[place]], label=str(self.labels[place])) for place in self.draw.train]
+        learned = self.draw.train.tolist()
+        return [Example(image=self.paths[int(self.rows[place])], label=str(self.labels[place])) for place in learned]
 
 
 def measure(client: Client, rows: Rows) -> dict[str, Spread]:

@@ -81,7 +81,7 @@ def compare_encoders(
             )
             _show_cost(session, costs)
             return
-        with question_progress(session) as shown:
+        with question_progress(session) as report:
             found = client.compare_encoders(
                 examples,
                 encoders=names,
@@ -89,8 +89,8 @@ def compare_encoders(
                 records=records,
                 seen=inputs,
                 max_examples=max_examples,
-                cost=lambda costs: shown.say(_told(costs)),
-                progress=shown.report,
+                cost=lambda costs: report(_told(costs), 0.0),
+                progress=report,
                 timeout_seconds=patience_seconds(session),
             )
     if session.as_json:
@@ -99,7 +99,7 @@ def compare_encoders(
         _show(found)
 
 
-def _seen(source: str, text_field: str, image_field: str) -> "list[str | Path]":
+def _seen(source: str, text_field: str, image_field: str) -> "list[str | bytes | Path]":
     """Texts or paths of images, evenly over the source; none where none is given."""
     if not source:
         return []

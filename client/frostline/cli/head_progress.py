@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from frostline.cli.output import console
-from frostline.cli.progress import Display, progress
+from frostline.cli.progress import progress
 from frostline.cli.session import Session
 
 _PERCENT = 100
@@ -21,31 +21,8 @@ _STEPS = {
 }
 
 
-class Reports:
-    """Shows what a server reports.
-
-    Args:
-        display: where.
-    """
-
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self.last = ""
-
-    def report(self, step: str, share: float) -> None:
-        """Takes what is being done, and how much of it all is done, from 0 to 1."""
-        if step != self.last:
-            self.last = step
-            self.say(_STEPS.get(step, step.capitalize()))
-        self._display.update(round(share * _PERCENT), _PERCENT)
-
-    def say(self, text: str) -> None:
-        """Says what is done now."""
-        self._display.step(text)
-
-
 @contextmanager
-def question_progress(session: Session, text: str = "Sending examples") -> Generator[Reports]:
+def question_progress(session: Session, text: str = "Sending examples") -> Generator[Callable[[str, float], None]]:
     """Shows how far long work is while its block runs, unless a program reads the output.
 
     Args:
@@ -53,22 +30,38 @@ def question_progress(session: Session, text: str = "Sending examples") -> Gener
         text: what is done before the first report.
     """
     with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
-        yield Reports(shown)
+        before = ""
+
+        def report(step: str, share: float) -> None:
+            nonlocal before
+            if step != before:
+                before = step
+                shown.step(_STEPS.get(step, step.capitalize()))
+            shown.update(round(share * _PERCENT), _PERCENT)
+
+        yield report
 
 
 @contextmanager
 def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
-    """Shows how far a training is; see `question_progress`.
+    """Shows how far a training is while its block runs, unless a program reads the output.
 
     Args:
         session: knows its reader.
         head: its name, for a user who interrupts the wait.
     """
-    with question_progress(session) as reports:
+    with question_progress(session) as shown:
+        begun = False
+
+        def report(step: str, share: float) -> None:
+            nonlocal begun
+            begun = True
+            shown(step, share)
+
         try:
-            yield reports.report
+            yield report
         except KeyboardInterrupt:
-            if reports.last:
+            if begun:
                 sys.stderr.write(
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )

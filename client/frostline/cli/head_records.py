@@ -44,7 +44,7 @@ def predict_records(
     Run again after it was interrupted, or for what is new, it changes only what is not so already. A record that cannot
     be written does not stop the others; the exit code is then 1.
     """
-    with session.connect() as client, question_progress(session, "Labelling records") as shown:
+    with session.connect() as client, question_progress(session, "Labelling records") as report:
         found = client.predict_records(
             name,
             collection,
@@ -54,7 +54,7 @@ def predict_records(
             parameters=parameters(param) or None,
             vector_name=vector,
             version=version,
-            progress=shown.report,
+            progress=report,
             timeout_seconds=patience_seconds(session),
         )
     if session.as_json:

@@ -78,7 +78,7 @@ def measure_transfer(
         raise typer.BadParameter("give SOURCE or --collection; transfer is measured on labelled examples")
     if not encoder and records is None and all(example.image is None for example in examples):
         encoder = TEXT_ENCODER
-    with session.connect() as client, question_progress(session) as shown:
+    with session.connect() as client, question_progress(session) as report:
         found = client.measure_transfer(
             examples,
             encoder=encoder,
@@ -87,7 +87,7 @@ def measure_transfer(
             recipe=recipe.value,
             strength=strength,
             draws=draws,
-            progress=shown.report,
+            progress=report,
             timeout_seconds=patience_seconds(session),
         )
     if html:

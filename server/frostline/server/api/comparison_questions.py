@@ -79,7 +79,8 @@ class ComparisonQuestions:
         rows = await asyncio.to_thread(_drawn, labels, most)
         seen = _seen(request.seen, kind)
         contents = given.contents
-        return ComparisonQuestion(found, [contents[row] for row in rows], [labels[row] for row in rows], rows, seen)
+        taken: list[int] = rows.tolist()
+        return ComparisonQuestion(found, [contents[row] for row in taken], [labels[row] for row in taken], rows, seen)
 
     def _place(self, request: pb.CompareEncodersRequest) -> Place:
         """Where the contents could be embedded, as far as the request says so."""

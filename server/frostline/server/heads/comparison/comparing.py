@@ -36,7 +36,7 @@ def compare(candidates: Iterable[Callable[[], tuple[Labelled, Seen]]], count: in
         report("comparing", place / count)
         measured.append(_measured(*read()))
     right = Resampled(np.stack([each.right for each in measured]))
-    order = sorted(range(count), key=lambda place: (-measured[place].right.sum(), measured[place].left_out.error))
+    order = sorted(range(count), key=lambda place: (-int(measured[place].right.sum()), measured[place].left_out.error))
     first = measured[0]
     return Comparison(
         example_count=len(first.right),
@@ -72,7 +72,7 @@ def _measured(labelled: Labelled, seen: Seen) -> _Measured:
         left_out=left_out,
         log_evidence=log_evidence(spectrum, targets, classes),
         h_score=h_score(spectrum, targets, classes),
-        neighbor_accuracy=float(np.mean(of_neighbors(labelled.features, targets, classes) == targets)),
+        neighbor_accuracy=float((of_neighbors(labelled.features, targets, classes) == targets).mean()),
         separability=None if seen is None else separability(labelled.features, seen),
     )
 

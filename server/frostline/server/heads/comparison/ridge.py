@@ -48,7 +48,7 @@ def leave_one_out(spectrum: Spectrum, targets: NDArray[np.int64], classes: int) 
         fitted = mean + spectrum.left @ (shrunk[:, np.newaxis] * along)
         own = 1 / len(targets) + (spectrum.left**2) @ shrunk
         missed = (wanted - fitted) / (1 - own)[:, np.newaxis]
-        error = float(np.mean(missed**2))
+        error = float(np.square(missed).mean())
         if best is None or error < best.error:
             best = LeftOut(wanted - missed, penalty, error)
     assert best is not None
