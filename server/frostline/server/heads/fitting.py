@@ -40,16 +40,6 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
     Raises:
         InvalidInput: fewer than two classes, values that are no numbers, or options that do not go together.
     """
-    chosen, trials = pinned(labelled, options, report)
-    return _assembled(Lesson.of(labelled), chosen, trials, None, report)
-
-
-def pinned(labelled: Labelled, options: TrainingOptions, report: Report) -> tuple[TrainingOptions, tuple[Trial, ...]]:
-    """Chooses what options leave open; see `train`.
-
-    Returns:
-        The options with a recipe and a strength, and what was tried, the best first.
-    """
     _check(labelled)
     check_options(options)
     match options.task:
@@ -58,10 +48,16 @@ def pinned(labelled: Labelled, options: TrainingOptions, report: Report) -> tupl
         case Task.VALUE:
             return regression.train(labelled, options, report)
         case Task.CLASS:
-            return _train_classes(labelled, options, report)
+            chosen, trials = pinned(labelled, options, report)
+            return _assembled(Lesson.of(labelled), chosen, trials, None, report)
 
 
-def _train_classes(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitted:
+def pinned(labelled: Labelled, options: TrainingOptions, report: Report) -> tuple[TrainingOptions, tuple[Trial, ...]]:
+    """Chooses what options leave open, for a head of classes; examples and options go together, see `train`.
+
+    Returns:
+        The options with a recipe and a strength, and what was tried, the best first.
+    """
     recipes = _recipes(labelled, options)
     trials = select(
         labelled,
