@@ -59,4 +59,4 @@ def _of_class(spectrum: Spectrum, along: NDArray[np.float64], beyond: float) -> 
         before, ratio = ratio, alpha / beta
     _, length, missed = lengths(ratio)
     volume = float(np.log1p(squares / ratio).sum())
-    return (count * np.log(beta / (2 * np.pi)) - volume - beta * missed - alpha * length) / 2
+    return float((count * np.log(beta / (2 * np.pi)) - volume - beta * missed - alpha * length) / 2)
