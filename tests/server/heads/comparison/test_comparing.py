@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from clouds import clouds
+from frostline.server.heads.comparison import cost
 from frostline.server.heads.comparison.comparing import compare
 from frostline.server.heads.comparison.resampling import Resampled
 from frostline.server.heads.labelled import Labelled
@@ -67,6 +68,10 @@ def test_the_same_answers_are_never_told_apart():
     right = np.tile(np.arange(50) % 3 > 0, (2, 1))
     behind = Resampled(right).difference(0, 1)
     assert (behind.value, behind.low, behind.high) == (0, 0, 0)
+
+
+def test_more_examples_and_longer_vectors_cost_more():
+    assert cost.seconds(1_000, 256, 10) < cost.seconds(1_000, 1_280, 10) < cost.seconds(2_000, 1_280, 10)
 
 
 def _rest(labelled):

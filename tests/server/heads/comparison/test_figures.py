@@ -69,13 +69,14 @@ def test_evidence_is_the_greatest_likelihood_of_the_labels(labelled):
 
 
 def test_h_score_is_that_of_covariances_written_out(labelled):
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
     wide = labelled.features.astype(np.float64)
-    centred, count = wide - wide.mean(axis=0), len(wide)
-    share = ledoit_wolf_shrinkage(wide)
+    centred, (count, dimensions) = wide - wide.mean(axis=0), wide.shape
     covariance = centred.T @ centred / count
-    shrunk = (1 - share) * covariance + share * np.trace(covariance) / wide.shape[1] * np.eye(wide.shape[1])
+    even = np.trace(covariance) / dimensions * np.eye(dimensions)
+    unsure = sum(np.sum((np.outer(row, row) - covariance) ** 2) for row in centred) / count**2
+    share = unsure / np.sum((covariance - even) ** 2)
+    assert 0 < share < 1
+    shrunk = (1 - share) * covariance + share * even
     means = np.stack([centred[labelled.targets == target].mean(axis=0) for target in labelled.targets])
     assert figures(h_score, labelled) == pytest.approx(
         (1 - share) * np.trace(np.linalg.solve(shrunk, means.T @ means / count))
@@ -102,6 +103,15 @@ def test_examples_that_are_all_alike_have_figures_too():
     assert leave_one_out(spectrum, targets, 2).scores.argmax(axis=1).tolist() == [0] * 6
     assert np.isfinite(log_evidence(spectrum, targets, 2))
     assert h_score(spectrum, targets, 2) == 0
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_classes_that_the_features_give_away_have_figures_too(count):
+    targets = np.arange(count) % 2
+    spectrum = Spectrum.of(np.eye(count, dtype=np.float32)[targets])
+    assert np.isfinite(leave_one_out(spectrum, targets, 2).scores).all()
+    assert np.isfinite(log_evidence(spectrum, targets, 2))
+    assert h_score(spectrum, targets, 2) >= 0
 
 
 def test_what_an_encoder_has_seen_lies_near_and_other_things_far():

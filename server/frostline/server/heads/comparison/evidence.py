@@ -43,20 +43,20 @@ def _of_class(spectrum: Spectrum, along: NDArray[np.float64], beyond: float) -> 
         beyond: the squared length of the rest.
     """
     count, squares = len(spectrum.left) - 1, spectrum.squares
-    ratio, before = 1.0 / spectrum.scale, np.inf  # of noise to prior: alpha / beta
-    alpha = beta = 1.0
-    for _ in range(_STEPS):
+
+    def lengths(ratio: float) -> tuple[float, float, float]:
+        """Weights that count, and the squared lengths of weights and of what they miss, for `alpha / beta`."""
         kept = squares / (squares + ratio)
-        effective = kept.sum()
         length = (along * squares / (squares + ratio) ** 2).sum()
-        missed = (along * (1 - kept) ** 2).sum() + beyond
-        alpha, beta = effective / max(length, _TINY), (count - effective) / max(missed, _TINY)
-        ratio = alpha / beta
+        return float(kept.sum()), float(length), float((along * (1 - kept) ** 2).sum() + beyond)
+
+    ratio, before, alpha, beta = 1 / spectrum.scale, np.inf, 1.0, 1.0
+    for _ in range(_STEPS):
         if abs(ratio - before) <= _ENOUGH * ratio:
             break
-        before = ratio
-    kept = squares / (squares + ratio)
-    length = (along * squares / (squares + ratio) ** 2).sum()
-    missed = (along * (1 - kept) ** 2).sum() + beyond
-    logs = len(squares) * np.log(alpha) - np.log(alpha + beta * squares).sum()
-    return float((count * np.log(beta / (2 * np.pi)) + logs - beta * missed - alpha * length) / 2)
+        effective, length, missed = lengths(ratio)
+        alpha, beta = effective / max(length, _TINY), max(count - effective, _TINY) / max(missed, _TINY)
+        before, ratio = ratio, alpha / beta
+    _, length, missed = lengths(ratio)
+    volume = float(np.log1p(squares / ratio).sum())
+    return float((count * np.log(beta / (2 * np.pi)) - volume - beta * missed - alpha * length) / 2)
