@@ -259,6 +259,6 @@ async def test_transfer_is_measured_from_end_to_end(server):
         8,
     )
     assert [point.examples for point in report.points] == [2, 4, 8]
-    assert report.points[-1].scratch.value == 1  # a word tells
+    assert report.points[-1].scratch.value > 0.7  # a word tells; by chance it is 0.5
     assert report.baselines[0].name.startswith("TF-IDF")
     assert f"{len(pairs) // 2} examples of 2 classes to learn from" in " ".join(told[-1].html.decode().split())
