@@ -78,6 +78,16 @@ COMPARISON = comparison_pb2.Comparison(
         ),
     ],
 )
+PREDICTED_RECORDS = heads_v1.PredictRecordsResponse(
+    progress=1,
+    version=1,
+    written_count=8,
+    unchanged_count=3,
+    abstained_count=1,
+    skipped_count=2,
+    labels=[heads_v1.LabelCount(label="cat", count=7), heads_v1.LabelCount(label="dog", count=3)],
+    sequence=9,
+)
 ARCHIVE = bytes(range(256)) * 20
 
 
@@ -194,6 +204,17 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
         answer.probabilities.CopyFrom(tensors.encode(np.tile(ranks, (len(texts), 1))))
         answer.out_of_scope.CopyFrom(tensors.encode(np.array([len(text) / 64 for text in texts], np.float32)))
         return answer
+
+    def PredictRecords(self, request, context):
+        self._enter("PredictRecords", request, context)
+        version = request.version or self._head(request.head, context).serving_version
+        answers_left = self.breaks["PredictRecords"].popleft() if self.breaks["PredictRecords"] else -1
+        for progress in (0.0, 0.5):
+            if answers_left == 0:
+                fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)(context)
+            answers_left -= 1
+            yield heads_v1.PredictRecordsResponse(progress=progress, version=version, written_count=int(progress * 10))
+        yield PREDICTED_RECORDS
 
     def EvaluateHead(self, request, context):
         self._enter("EvaluateHead", request, context)

@@ -30,12 +30,21 @@ from frostline.client.heads import (
     Head,
     HeadClass,
     HeadState,
+    HeadTask,
     HeadVersion,
     LabelledRecords,
     Recipe,
     Trial,
 )
-from frostline.client.predictions import ClassEvaluation, Evaluation, Interval, Prediction, Predictions
+from frostline.client.predictions import (
+    ClassEvaluation,
+    Evaluation,
+    Interval,
+    PredictedRecords,
+    Prediction,
+    Predictions,
+    ValueEvaluation,
+)
 from frostline.client.queries import (
     Combination,
     Explanation,
@@ -62,6 +71,16 @@ from frostline.client.resources import (
     VectorField,
 )
 from frostline.client.stats import CollectionStats, MeasuredRecall, Segment, VectorIndex
+from frostline.client.transfer import (
+    LabelSaving,
+    TransferBaseline,
+    TransferCost,
+    TransferGrowth,
+    TransferPoint,
+    TransferReport,
+    TransferSeconds,
+    TransferSplit,
+)
 from frostline.client.types import (
     Deleted,
     Dtype,
@@ -116,6 +135,7 @@ __all__ = [
     "HeadFailed",
     "HeadProgress",
     "HeadState",
+    "HeadTask",
     "HeadVersion",
     "Hit",
     "Hits",
@@ -126,6 +146,7 @@ __all__ = [
     "Interval",
     "InvalidInput",
     "ItemError",
+    "LabelSaving",
     "LabelledRecords",
     "Layer",
     "MeasuredRecall",
@@ -136,6 +157,7 @@ __all__ = [
     "Patched",
     "PayloadPatch",
     "PermissionDenied",
+    "PredictedRecords",
     "Prediction",
     "Predictions",
     "Progress",
@@ -152,10 +174,18 @@ __all__ = [
     "SpaceMismatch",
     "StorageFull",
     "Timings",
+    "TransferBaseline",
+    "TransferCost",
+    "TransferGrowth",
+    "TransferPoint",
+    "TransferReport",
+    "TransferSeconds",
+    "TransferSplit",
     "Trial",
     "Truncate",
     "Unavailable",
     "Upserted",
+    "ValueEvaluation",
     "VectorField",
     "VectorIndex",
 ]

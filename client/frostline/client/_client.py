@@ -14,6 +14,7 @@ from frostline.client._client_predictions import PredictionMethods
 from frostline.client._client_reads import ReadMethods
 from frostline.client._client_search import SearchMethods
 from frostline.client._client_snapshots import SnapshotMethods
+from frostline.client._client_transfer import TransferMethods
 from frostline.client._client_writes import WriteMethods
 from frostline.client._operations import Operations
 from frostline.client._retry import Retry
@@ -28,6 +29,7 @@ class Client(
     SnapshotMethods,
     HeadMethods,
     PredictionMethods,
+    TransferMethods,
     ComparisonMethods,
 ):
     """Talks to a Frostline server. Safe to use from several threads.
@@ -35,7 +37,8 @@ class Client(
     Every method takes `timeout_seconds` and raises from the tree in `frostline.client.errors`. The time holds for a
     whole call, retries included. An operation that is cut into several calls has that time for each; one that streams
     (`embed`, `upsert` and `upsert_vectors` of more than one batch, `upsert_batches`, `add_encoder`, `optimize`,
-    `export_head`, `compare_encoders`), for each answer of the server: a long job may take as long as it makes progress.
+    `export_head`, `predict_records`, `compare_encoders`, `measure_transfer`), for each answer of the server: a long
+    job may take as long as it makes progress.
 
     Args:
         target: the server, `host:port`.

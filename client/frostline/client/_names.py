@@ -10,6 +10,7 @@ from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
 from frostline.v1 import head_service_pb2 as heads_v1
 from frostline.v1 import search_service_pb2 as search_v1
+from frostline.v1 import transfer_report_pb2 as transfer_v1
 from frostline.v1.collection_service_pb2 import (
     SEGMENT_STATE_QUARANTINED,
     SEGMENT_STATE_UNVERIFIED,
@@ -79,10 +80,21 @@ RECIPES: Final = {
     "nearest_neighbors": heads_v1.RECIPE_NEAREST_NEIGHBORS,
     "perceptron": heads_v1.RECIPE_PERCEPTRON,
 }
+HEAD_TASKS: Final = {
+    "class": heads_v1.HEAD_TASK_CLASS,
+    "labels": heads_v1.HEAD_TASK_LABELS,
+    "value": heads_v1.HEAD_TASK_VALUE,
+}
 HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,
     "failed": heads_v1.HEAD_STATE_FAILED,
+}
+TRANSFER_VERDICTS: Final = {
+    "positive": transfer_v1.TRANSFER_VERDICT_POSITIVE,
+    "neutral": transfer_v1.TRANSFER_VERDICT_NEUTRAL,
+    "negative": transfer_v1.TRANSFER_VERDICT_NEGATIVE,
+    "inconclusive": transfer_v1.TRANSFER_VERDICT_INCONCLUSIVE,
 }
 TRANSFER_DISTANCES: Final = {
     "": comparisons_v1.TRANSFER_DISTANCE_UNSPECIFIED,

@@ -79,11 +79,27 @@ class HeadServiceStub:
     ]
     """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
+    PredictRecords: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.PredictRecordsRequest,
+        frostline.v1.head_service_pb2.PredictRecordsResponse,
+    ]
+    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+    it is. Asked again after it was broken off, it passes over what it has written already.
+    """
+
     EvaluateHead: grpc.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.EvaluateHeadRequest,
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureTransfer: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
 
     CompareEncoders: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.CompareEncodersRequest,
@@ -160,11 +176,27 @@ class HeadServiceAsyncStub:
     ]
     """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
+    PredictRecords: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.PredictRecordsRequest,
+        frostline.v1.head_service_pb2.PredictRecordsResponse,
+    ]
+    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+    it is. Asked again after it was broken off, it passes over what it has written already.
+    """
+
     EvaluateHead: grpc.aio.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.EvaluateHeadRequest,
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureTransfer: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
 
     CompareEncoders: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.CompareEncodersRequest,
@@ -260,12 +292,32 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
     @abc.abstractmethod
+    def PredictRecords(
+        self,
+        request: frostline.v1.head_service_pb2.PredictRecordsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.PredictRecordsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.PredictRecordsResponse]]:
+        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+        it is. Asked again after it was broken off, it passes over what it has written already.
+        """
+
+    @abc.abstractmethod
     def EvaluateHead(
         self,
         request: frostline.v1.head_service_pb2.EvaluateHeadRequest,
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.Evaluation, collections.abc.Awaitable[frostline.v1.head_service_pb2.Evaluation]]:
         """Judges a head on labelled examples it has not seen."""
+
+    @abc.abstractmethod
+    def MeasureTransfer(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureTransferRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureTransferResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureTransferResponse]]:
+        """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+        Tells how far it is; goes on only while the caller waits.
+        """
 
     @abc.abstractmethod
     def CompareEncoders(

@@ -26,6 +26,17 @@ def folds(labelled: Labelled, count: int) -> list[NDArray[np.int64]]:
     return [part for part in parts if len(part)]
 
 
+def deal(groups: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """Rows to hold out, part by part, each of them once.
+
+    Args:
+        groups: int64 of shape (n,); rows of a group are spread evenly over the parts.
+        count: how many parts, at most n.
+    """
+    dealt = _shuffled_by_class(groups, np.arange(len(groups)))
+    return [np.sort(dealt[start::count]) for start in range(min(count, len(dealt)))]
+
+
 def sample(labelled: Labelled, most: int) -> Labelled:
     """Some of the examples, with the classes that are left; see `sampled`."""
     rows = sampled(labelled, most)
