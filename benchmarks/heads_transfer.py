@@ -71,7 +71,7 @@ def banking77(client: Client) -> TransferReport:
 
 
 def fashion(client: Client, encoder: str) -> TransferReport:
-    """Product images by article type, the 20 types of at least 20 items, half of each judged; heads of one closed form."""
+    """Product images by article type, the 20 types of at least 20 items, half of each judged; ridge heads."""
     paths, labels = heads_data.fashion_images()
     return reported(encoder, heads_data.embedded(client, encoder, paths), labels, paths, recipe=Recipe.RIDGE)
 

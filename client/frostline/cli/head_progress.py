@@ -1,4 +1,4 @@
-"""How far a training is."""
+"""How far a training, or another long piece of work, is."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -17,13 +17,19 @@ _STEPS = {
     "fitting": "Fitting",
     "calibrating": "Calibrating",
     "writing": "Writing",
+    "labelling": "Labelling records",
 }
 
 
 @contextmanager
-def question_progress(session: Session) -> Generator[Callable[[str, float], None]]:
-    """Shows how far an answer is while its block runs, unless a program reads the output."""
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
+def question_progress(session: Session, text: str = "Sending examples") -> Generator[Callable[[str, float], None]]:
+    """Shows how far long work is while its block runs, unless a program reads the output.
+
+    Args:
+        session: knows its reader.
+        text: what is done before the first report.
+    """
+    with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
         before = ""
 
         def report(step: str, share: float) -> None:

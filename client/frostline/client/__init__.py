@@ -5,6 +5,7 @@ from frostline.client._client import Client
 from frostline.client._encoders import Progress
 from frostline.client._head_examples import HeadProgress
 from frostline.client._retry import Retry
+from frostline.client.comparisons import CandidateCost, ComparedEncoder, Comparison, ComparisonCost
 from frostline.client.errors import (
     AlreadyExists,
     Conflict,
@@ -29,12 +30,21 @@ from frostline.client.heads import (
     Head,
     HeadClass,
     HeadState,
+    HeadTask,
     HeadVersion,
     LabelledRecords,
     Recipe,
     Trial,
 )
-from frostline.client.predictions import ClassEvaluation, Evaluation, Interval, Prediction, Predictions
+from frostline.client.predictions import (
+    ClassEvaluation,
+    Evaluation,
+    Interval,
+    PredictedRecords,
+    Prediction,
+    Predictions,
+    ValueEvaluation,
+)
 from frostline.client.queries import (
     Combination,
     Explanation,
@@ -91,12 +101,16 @@ from frostline.client.types import (
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
+    "CandidateCost",
     "Check",
     "ClassEvaluation",
     "Client",
     "Collection",
     "CollectionStats",
     "Combination",
+    "ComparedEncoder",
+    "Comparison",
+    "ComparisonCost",
     "Conflict",
     "DataDamaged",
     "DeadlineExceeded",
@@ -121,6 +135,7 @@ __all__ = [
     "HeadFailed",
     "HeadProgress",
     "HeadState",
+    "HeadTask",
     "HeadVersion",
     "Hit",
     "Hits",
@@ -142,6 +157,7 @@ __all__ = [
     "Patched",
     "PayloadPatch",
     "PermissionDenied",
+    "PredictedRecords",
     "Prediction",
     "Predictions",
     "Progress",
@@ -169,6 +185,7 @@ __all__ = [
     "Truncate",
     "Unavailable",
     "Upserted",
+    "ValueEvaluation",
     "VectorField",
     "VectorIndex",
 ]

@@ -1,6 +1,7 @@
 """All operations, over either transport."""
 
 from frostline.client._collections import CollectionCalls
+from frostline.client._comparisons import ComparisonCalls
 from frostline.client._heads import HeadCalls
 from frostline.client._predictions import PredictionCalls
 from frostline.client._reads import ReadCalls
@@ -19,5 +20,6 @@ class Operations(
     HeadCalls,
     PredictionCalls,
     TransferCalls,
+    ComparisonCalls,
 ):
     """What a client can do; heads embed their examples and so bring the operations on encoders."""

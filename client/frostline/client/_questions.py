@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from frostline.client._caller import Caller
@@ -41,6 +42,7 @@ class QuestionCalls(Caller):
         request: Q,
         progress: HeadProgress | None,
         timeout_seconds: float | None,
+        hear: Callable[[T], None] | None = None,
     ) -> T:
         """Waits for the last message. A call is tried again until the server has begun with it, and not after that.
 
@@ -49,6 +51,7 @@ class QuestionCalls(Caller):
             request: the question.
             progress: told how far it is.
             timeout_seconds: the longest time without a report of the server; 600 when None.
+            hear: given each message, as it comes.
 
         Raises:
             FrostlineError: there is no answer; says why.
@@ -68,6 +71,8 @@ class QuestionCalls(Caller):
         try:
             while told is not None:
                 last = told
+                if hear:
+                    hear(told)
                 if progress and told.step:
                     progress(told.step, told.progress)
                 told = await stream.receive(Deadline(longest))

@@ -16,6 +16,7 @@ from frostline.server.collections.collection import Collection
 from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
+from frostline.server.heads.fitted import Task
 from frostline.v1 import head_service_pb2 as pb
 
 MOST_CONTENT_BYTES = 256 << 20
@@ -107,7 +108,7 @@ class ContentReader:
 
     def _read_records(self, part: pb.Examples, place: Place, found: "_Growing") -> None:
         collection, slot = self._places.source(part)
-        for record, label in labelled_records(collection, slot, part.records, content=True):
+        for record, label in labelled_records(collection, slot, part.records, Task.CLASS, content=True):
             found.add(*self._of_record(record, collection, slot, place), label)
 
     def _of_record(self, record: Record, collection: Collection, slot: int, place: Place) -> "_Row":

@@ -97,9 +97,32 @@ class MeasureTransfer(_Frozen):
     embedding_seconds: float | None = Field(default=None, ge=0)
 
 
+class Candidate(_Frozen):
+    """What one encoder, at one depth, makes of examples.
+
+    Attributes:
+        examples: folder of the examples.
+        seen: file of what it makes of inputs that it has seen, as `numpy.save` writes it; None where there are none.
+    """
+
+    examples: Path
+    seen: Path | None
+
+
+class CompareEncoders(_Frozen):
+    """Ranks candidates; the answer is a `comparison.report.Comparison`.
+
+    Attributes:
+        candidates: with the same examples in the same order.
+    """
+
+    task: Literal["compare_encoders"] = "compare_encoders"
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+
+
 Making = Train | Update | Merge
 """Makes a head."""
-Question = Evaluate | MeasureTransfer
+Question = Evaluate | MeasureTransfer | CompareEncoders
 """Is answered."""
 
 

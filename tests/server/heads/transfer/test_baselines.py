@@ -92,7 +92,7 @@ def test_axes_are_turned_without_changing_distances(striped):
     seen, unseen = baselines.of_images(striped, TARGETS, JUDGED)[1]._represent(TRAINING, JUDGED)
     assert seen.shape == unseen.shape == (30, 30)
     centred = colours - colours[TRAINING].mean(axis=0)
-    size = np.mean(np.sum(centred[TRAINING] ** 2, axis=1))
+    size = float(np.mean(np.sum(centred[TRAINING] ** 2, axis=1)))
     for ours, rows in ((seen, TRAINING), (unseen, JUDGED)):
         assert ours @ seen.T * size == pytest.approx(centred[rows] @ centred[TRAINING].T, rel=1e-3, abs=1e-3 * size)
 

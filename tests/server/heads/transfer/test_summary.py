@@ -10,9 +10,11 @@ SHOTS = [Shots(each, 2 * each) for each in (1, 2, 4, 8, 16)]
 EXAMPLES = np.array([shots.examples for shots in SHOTS])
 
 
-def reported(head, scratch) -> TransferReport:
-    """The report on sides with these accuracies, and errors of their own."""
+def reported(head, scratch, *, alike=False) -> TransferReport:
+    """The report on sides with these accuracies, and errors of their own or alike."""
     chance = np.random.default_rng(0).random((2, 1, DRAWS, HELD_OUT))
+    if alike:
+        chance[1] = chance[0]
     right = chance < np.array([head, scratch])[:, :, np.newaxis, np.newaxis]
     right[:, -1] = right[:, -1, :1]
     return summary.summarized(
@@ -65,12 +67,12 @@ def test_figures_are_those_of_the_curves():
 
 
 def test_discordant_examples_are_counted_and_tested():
-    report = reported([0.9] * 5, [0.9] * 5)
-    assert report.verdict is Verdict.NEUTRAL  # both sides err alike
+    report = reported([0.9] * 5, [0.9] * 5, alike=True)
+    assert report.verdict is Verdict.NEUTRAL
     assert [point.only_head_right + point.only_scratch_right for point in report.points] == [0] * 5
     assert [point.mcnemar_p for point in report.points] == [1] * 5
     report = reported([0.9] * 5, [0.7] * 5)
-    assert all(point.only_head_right == pytest.approx(80, abs=20) for point in report.points)
+    assert all(point.only_head_right == pytest.approx(0.9 * 0.3 * HELD_OUT, abs=25) for point in report.points)
     assert all(point.mcnemar_p < 1e-6 and point.bootstrap_p < 0.01 for point in report.points)
 
 

@@ -51,7 +51,8 @@ class Scratch:
         strength = _STRENGTHS[int(np.argmax(accuracies))] if len(accuracies) else _STRENGTHS[0]
 
         def learn(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-            return self._predicted(rows, self._judged, [strength])[0]
+            predicted: NDArray[np.int64] = self._predicted(rows, self._judged, [strength])[0]
+            return predicted
 
         return Settled(learn, float(accuracies.max()) if len(accuracies) else None)
 
