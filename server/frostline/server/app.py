@@ -23,7 +23,7 @@ from frostline.server.collections.collection import Collection
 from frostline.server.collections.segments.builder import Builder
 from frostline.server.collections.segments.compaction import Compactor
 from frostline.server.collections.segments.shaping import Upkeep
-from frostline.server.collections.vectors.exact import check_device
+from frostline.server.collections.vectors.device import Device
 from frostline.server.encoders.encoder import Encoder, Prepared
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.sources import bundled
@@ -174,9 +174,10 @@ def _certificate(settings: Settings) -> Certificate | None:
 
 
 def _catalogue(settings: Settings, compactor: Compactor) -> Catalogue:
-    check_device(settings.index_device)
+    index_device = Device(settings.index_device, settings.index_device_flat_bytes)
+    index_device.check()
     builder = Builder(settings.index_threads)
-    upkeep = Upkeep(builder, compactor, settings.max_tail_rows, index_device=settings.index_device)
+    upkeep = Upkeep(builder, compactor, settings.max_tail_rows, index_device=index_device)
     return Catalogue(
         settings.data_dir / "collections",
         snapshots=settings.data_dir / "snapshots",

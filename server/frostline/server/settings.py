@@ -87,7 +87,11 @@ class Settings(BaseSettings):
     """CPU threads of the process that trains heads beside the server; raise it where cores are idle."""
 
     index_device: str = Field(default="cpu", pattern=r"^(cpu|cuda:\d+)$")
-    """Where unfiltered exact searches run: cpu, or cuda:N with the extra gpu-index and memory for all vectors."""
+    """Where searches run that no filter thins: cpu, or cuda:N with the extra gpu-index."""
+
+    index_device_flat_bytes: int = Field(default=8192 * _MIB, ge=0)
+    """Vectors of an index up to this size are copied to index_device and compared one by one; larger ones are searched
+    there through lists of codes. Lower it where the device has little memory."""
 
     max_upload_bytes: int = Field(default=4096 * _MIB, ge=1)
     """Largest encoder that may be uploaded; raise it for large checkpoints."""

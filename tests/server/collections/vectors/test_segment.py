@@ -11,7 +11,7 @@ from frostline.server.collections.config import IndexKind, Metric
 from frostline.server.collections.vectors import tuning
 from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.collections.vectors.selection import Selection
-from segments_made import DIMENSIONS, ROWS, asked, clustered, made, nearest, nearest_of_each
+from segments_made import DIMENSIONS, ROWS, asked, clustered, nearest, nearest_of_each
 
 ANN = [
     (IndexKind.IVF_PQ, Metric.COSINE),
@@ -23,23 +23,10 @@ ANN = [
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    cache = {}
-
-    def get(kind, metric):
-        if (kind, metric) not in cache:
-            cache[kind, metric] = tmp_path_factory.mktemp("segment")
-            made(cache[kind, metric], clustered(ROWS)[0], metric, kind)
-        return cache[kind, metric]
-
-    return get
-
-
-@pytest.fixture(scope="module")
-def segments(folders):
+def segments(segment_folder):
     @functools.cache
     def get(kind, metric):
-        return SegmentVectors.open(folders(kind, metric), 0, metric, DIMENSIONS, ROWS)
+        return SegmentVectors.open(segment_folder(kind, metric), 0, metric, DIMENSIONS, ROWS)
 
     return get
 
@@ -59,12 +46,12 @@ def filters():
     }
 
 
-def recall(segment, queries, metric, selection=None, matching=None):
+def recall(segment, queries, metric, selection=None, matching=None, k=10):
     shares, published = [], []
-    truths = nearest_of_each(segment.vectors, queries, metric, 10, matching)
+    truths = nearest_of_each(segment.vectors, queries, metric, k, matching)
     for query, truth in zip(queries, truths, strict=True):
-        found = segment.search(query[None], 10, selection)
-        shares.append(len(set(found.rows[0].tolist()) & set(truth.tolist())) / 10)
+        found = segment.search(query[None], k, selection)
+        shares.append(len(set(found.rows[0].tolist()) & set(truth.tolist())) / k)
         published.append(found.plan.recall)
     return float(np.mean(shares)), found.plan._replace(recall=float(np.mean(published)))
 
@@ -78,6 +65,15 @@ def test_recall_is_what_was_asked_for_and_what_is_published(segments, kind, metr
     assert plan.recall == pytest.approx(segment.recall)
     assert segment.recall == pytest.approx(true, abs=0.025)
     assert plan.candidates < ROWS / 10
+
+
+@pytest.mark.parametrize(("kind", "metric"), ANN)
+def test_recall_of_more_neighbors_than_a_list_has_rows(segments, kind, metric):
+    """Lists that hold too few rows for most queries must not look good because those are then answered exactly."""
+    true, plan = recall(segments(kind, metric), asked(metric), metric, k=100)
+    assert plan.name == kind
+    assert true >= 0.95 - 0.01
+    assert plan.recall == pytest.approx(true, abs=0.025)
 
 
 @pytest.mark.parametrize("name", filters())
@@ -233,9 +229,10 @@ def test_the_index_itself_respects_the_selection(segments, kind):
     assert selection.contains(found.ravel()).all()
 
 
-def test_reopened_answers_the_same(segments, folders):
+def test_reopened_answers_the_same(segments, segment_folder):
     segment = segments(IndexKind.IVF_PQ, Metric.COSINE)
-    again = SegmentVectors.open(folders(IndexKind.IVF_PQ, Metric.COSINE), 0, Metric.COSINE, DIMENSIONS, ROWS)
+    folder = segment_folder(IndexKind.IVF_PQ, Metric.COSINE)
+    again = SegmentVectors.open(folder, 0, Metric.COSINE, DIMENSIONS, ROWS)
     selection = Selection.of(np.arange(0, ROWS, 3), ROWS)
     for chosen in (None, selection):
         first, second = (each.search(asked(Metric.COSINE), 10, chosen) for each in (segment, again))

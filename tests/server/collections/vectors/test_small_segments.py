@@ -6,8 +6,6 @@ import pytest
 from frostline.server.collections.config import IndexKind, Metric
 from frostline.server.collections.vectors import tuning
 from frostline.server.collections.vectors.building import list_count
-from frostline.server.collections.vectors.segment import SegmentVectors
-from frostline.server.errors import InvalidInput
 from segments_made import DIMENSIONS, asked, clustered, made, nearest
 
 
@@ -64,13 +62,6 @@ def test_equal_vectors_come_in_the_order_they_were_written(tmp_path):
     found = segment.search(vectors[:1], 5)
     assert sorted(set(found.rows[0].tolist())) == found.rows[0].tolist()
     assert (found.scores == 0).all()
-
-
-def test_a_missing_gpu_is_refused(tmp_path):
-    made(tmp_path, clustered(100)[0], Metric.DOT, IndexKind.FLAT)
-    for device in ("cuda:99", "cuda", "tpu:0"):
-        with pytest.raises(InvalidInput, match="take cpu"):
-            SegmentVectors.open(tmp_path, 0, Metric.DOT, DIMENSIONS, 100, device)
 
 
 def test_lists_grow_with_the_root_of_the_rows():

@@ -27,6 +27,7 @@ from frostline.server.collections.segments.parts import Part
 from frostline.server.collections.segments.segment import Segment, fingerprint
 from frostline.server.collections.segments.state import State, States
 from frostline.server.collections.segments.tail import BEYOND_ALL, Tail
+from frostline.server.collections.vectors.device import CPU, Device
 from frostline.server.durable_files import sync
 from frostline.server.errors import DataDamaged, Overloaded
 
@@ -44,13 +45,13 @@ class Place:
         database: the file of records.
         folder: of the segments.
         readers: connections to the file.
-        device: where unfiltered exact searches of segments run.
+        device: where searches of all rows of a segment run.
     """
 
     database: Path
     folder: Path
     readers: Readers
-    device: str = "cpu"
+    device: Device = CPU
 
 
 def load(place: Place, config: CollectionConfig) -> State:

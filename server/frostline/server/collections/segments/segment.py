@@ -19,6 +19,7 @@ from frostline.server.collections.filters.field_index import FrozenFieldIndex
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.parts import COUNTABLE
 from frostline.server.collections.segments.row_vectors import RowMap
+from frostline.server.collections.vectors.device import CPU, Device
 from frostline.server.collections.vectors.plan import Found
 from frostline.server.collections.vectors.remeasuring import Remeasured
 from frostline.server.collections.vectors.segment import SegmentVectors
@@ -34,7 +35,7 @@ class Segment:
     Args:
         folder: as `building` wrote it.
         config: of the collection.
-        device: where unfiltered exact searches run, `cpu` or `cuda:N`.
+        device: where searches of all rows run.
 
     Attributes:
         folder: where it lies.
@@ -48,7 +49,7 @@ class Segment:
 
     in_memory = False
 
-    def __init__(self, folder: Path, config: CollectionConfig, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, config: CollectionConfig, device: Device = CPU) -> None:
         self.folder = folder
         self.manifest = segment_files.read(folder)
         self.verified = False

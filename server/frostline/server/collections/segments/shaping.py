@@ -16,6 +16,7 @@ from frostline.server.collections.segments.merging import Merge
 from frostline.server.collections.segments.segment import Segment
 from frostline.server.collections.segments.state import State, States
 from frostline.server.collections.segments.stats import CollectionStats, IndexStats, MeasuredRecall, SegmentStats
+from frostline.server.collections.vectors.device import CPU, Device
 from frostline.server.collections.vectors.tuning import Tuning
 from frostline.server.errors import ShuttingDown
 
@@ -31,14 +32,14 @@ class Upkeep:
         compactor: sees what is due; None leaves that to whoever calls `Shaping.compact` or `Shaping.optimize`.
         tail_rows: of a full tail.
         idle_seconds: without writes, after which segments are joined.
-        index_device: where unfiltered exact searches of segments run, `cpu` or `cuda:N`.
+        index_device: where searches of all rows of a segment run.
     """
 
     builder: Builder = field(default_factory=Builder)
     compactor: Compactor | None = None
     tail_rows: int = merging.TAIL_ROWS
     idle_seconds: float = IDLE_SECONDS
-    index_device: str = "cpu"
+    index_device: Device = CPU
 
 
 class Shaping:

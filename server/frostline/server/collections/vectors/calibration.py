@@ -1,5 +1,6 @@
 """Chooses the parameters of a search so that the recall asked for is reached, and measures what is reached."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -32,6 +33,8 @@ _FILTERED_DROPPED = 0.12
 _FILTERED_START = 0.6
 """Where the search for the shares under filters begins."""
 _ATTEMPTS = 12
+_FILLED = 2
+"""Rows per neighbor that the lists of a query hold at least, on average."""
 _MOST_CANDIDATES = 64
 """Candidates per neighbor at most."""
 _EF = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -82,11 +85,11 @@ def _tuned_lists(
     tuning = _checked(tuning, {"exact_rows": _exact_rows(tuning)})
     report("tune", 0.2)
     tuning = _checked(tuning, {"nprobe": (tuning.lists, tuning.lists)})
-    at_10, measured = _fewest_lists(vectors, tuning, index, plain, NEIGHBORS)
+    at_10, measured = _fewest_lists(vectors, tuning, index, plain, NEIGHBORS, 1)
     tuning = _checked(tuning, {"nprobe": (at_10, tuning.lists)})
-    at_100, widest = _fewest_lists(vectors, tuning, index, plain, PLAIN_NEIGHBORS)
+    at_100, widest = _fewest_lists(vectors, tuning, index, plain, PLAIN_NEIGHBORS, at_10)
     changes: dict[str, object] = {
-        "nprobe": (at_10, max(at_10, at_100)),
+        "nprobe": (at_10, at_100),
         "measured": [measured],
         "recall_at_100": widest.recall,
     }
@@ -99,9 +102,9 @@ def _tuned_lists(
 
 
 def _fewest_lists(
-    vectors: NDArray[np.float32], tuning: Tuning, index: IvfIndex, plain: list[Case], k: int
+    vectors: NDArray[np.float32], tuning: Tuning, index: IvfIndex, plain: list[Case], k: int, least: int
 ) -> tuple[int, Measured]:
-    """The fewest lists that reach the recall for k neighbors, or all, and what is reached."""
+    """The fewest lists, `least` or more, that reach the recall for k neighbors, or all, and what is reached."""
 
     def measured(nprobe: int) -> Measured:
         # The same for any number of neighbors: the query's own row makes them k + 1.
@@ -109,8 +112,9 @@ def _fewest_lists(
         tried = _checked(tuning, {"nprobe": (nprobe, nprobe), "candidates": (wanted, wanted)})
         return plain_recall(SegmentVectors(vectors, tried, index), plain, k)
 
-    low, high = 0, 1
-    reached = measured(high)
+    # Queries whose lists hold too few rows are answered exactly: fewer lists would seem to find more.
+    high = min(tuning.lists, max(least, math.ceil(_FILLED * k * tuning.lists / tuning.rows)))
+    low, reached = high - 1, measured(high)
     while high < tuning.lists and reached.recall < _allowed(tuning, PLAIN_MISS):
         low, high = high, min(2 * high, tuning.lists)
         reached = measured(high)

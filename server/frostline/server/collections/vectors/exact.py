@@ -1,4 +1,4 @@
-"""Exact comparison of vectors. Beside `vector_index.py` the only file that imports faiss.
+"""Exact comparison of vectors. With `vector_index.py` and `device.py` the only files that import faiss.
 
 FAISS compares in two ways. Through BLAS: the faster for batches, but Euclidean distances come out as differences of
 large numbers. One after the other: the faster for few queries, and exact for all metrics. Whichever found a row, its
@@ -7,7 +7,6 @@ row's place. All of it runs without the interpreter's lock.
 """
 
 import math
-import threading
 from typing import Any
 
 import faiss
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from frostline.server.collections.config import Metric
 from frostline.server.collections.vectors.plan import Found, Plan, ranked
 from frostline.server.collections.vectors.selection import Selection
-from frostline.server.errors import InvalidInput
 
 _faiss: Any = faiss  # ships no types
 
@@ -165,54 +163,3 @@ def _in_chunks(
         rows, scores = np.concatenate((rows, ids), axis=1), np.concatenate((scores, found), axis=1)
         rows, scores = ranked(rows, scores, min(k, rows.shape[1]))
     return rows
-
-
-def check_device(device: str) -> None:
-    """Checks that vectors can be searched on a device.
-
-    Args:
-        device: `cpu` or `cuda:N`.
-
-    Raises:
-        InvalidInput: there is no such device, or this FAISS knows no GPUs.
-    """
-    kind, _, number = device.partition(":")
-    gpus = int(_faiss.get_num_gpus())
-    if device != "cpu" and (kind != "cuda" or not number.isdecimal() or int(number) >= gpus):
-        raise InvalidInput(
-            f"no vectors can be searched on device {device!r}: this FAISS sees {gpus} GPUs; install "
-            "frostline[gpu-index] on a machine with one, or take cpu"
-        )
-
-
-class GpuScan:
-    """Compares with all rows on a GPU, which holds a copy of them.
-
-    Args:
-        vectors: float32 of shape (n, d).
-        metric: how close two vectors are.
-        device: `cuda:N`.
-
-    Raises:
-        InvalidInput: there is no such device, or this FAISS knows no GPUs.
-    """
-
-    def __init__(self, vectors: NDArray[np.float32], metric: Metric, device: str) -> None:
-        check_device(device)
-        number = device.partition(":")[2]
-        flat = _faiss.IndexFlatL2 if metric is Metric.EUCLIDEAN else _faiss.IndexFlatIP
-        self._index = _faiss.index_cpu_to_gpu(_faiss.StandardGpuResources(), int(number), flat(vectors.shape[1]))
-        self._lock = _locks.setdefault(device, threading.Lock())
-        for start in range(0, len(vectors), _GPU_ROWS):
-            self._index.add(vectors[start : start + _GPU_ROWS])
-
-    def search(self, queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """The nearest k rows of each query: int64 of shape (q, k)."""
-        with self._lock:
-            rows: NDArray[np.int64] = self._index.search(queries, k)[1]
-        return rows
-
-
-_GPU_ROWS = 65_536
-_locks: dict[str, threading.Lock] = {}
-"""One per device: FAISS lets one thread at a time use a device's resources."""

@@ -10,7 +10,7 @@ class Plan(NamedTuple):
     """How neighbors were found; `explain` shows it.
 
     Attributes:
-        name: exact_scan (all rows), exact_rows (the selected rows one by one), ivf_pq, hnsw, rabitq, gpu_scan.
+        name: exact_scan (all rows), exact_rows (the selected rows one by one), ivf_pq, hnsw, rabitq, gpu_scan, gpu_ivf.
         candidates: rows compared exactly, of all queries together.
         nprobe: lists looked into per query at most; 0 where there are none. The same as ef for hnsw.
         recall: the share of the true neighbors that is expected among those found.

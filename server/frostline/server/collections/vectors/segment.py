@@ -7,13 +7,13 @@ find is looked for exactly.
 
 import math
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import IndexKind, Metric
 from frostline.server.collections.vectors import exact
+from frostline.server.collections.vectors.device import CPU, Device, Scan, open_scan
 from frostline.server.collections.vectors.plan import Found, Plan, ranked
 from frostline.server.collections.vectors.selection import Selection
 from frostline.server.collections.vectors.tuning import Tuning, chosen_lists, read_tuning
@@ -30,14 +30,6 @@ _CORRELATED = 1.3
 """Matching rows lie together when so many times more of their list's rows match than of all rows."""
 
 
-class Scan(Protocol):
-    """Compares queries with all rows on another device."""
-
-    def search(self, queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-        """The nearest k rows: int64 of shape (q, k)."""
-        ...
-
-
 class SegmentVectors:
     """The vectors of one slot; read only, may be searched from several threads at once.
 
@@ -45,7 +37,7 @@ class SegmentVectors:
         vectors: float32 of shape (n, d), contiguous; normalised where the metric is cosine.
         tuning: what was measured at build.
         index: the index; None where rows are compared one by one.
-        scan: compares on another device; None for none.
+        scan: searches on a GPU; None for none.
     """
 
     def __init__(
@@ -59,7 +51,7 @@ class SegmentVectors:
 
     @classmethod
     def open(
-        cls, folder: Path, slot: int, metric: Metric, dimensions: int, rows: int, device: str = "cpu"
+        cls, folder: Path, slot: int, metric: Metric, dimensions: int, rows: int, device: Device = CPU
     ) -> "SegmentVectors":
         """Opens what `building.build` wrote beside the float file `<slot>.f32`.
 
@@ -69,7 +61,7 @@ class SegmentVectors:
             metric: how close two vectors are.
             dimensions: of each vector.
             rows: how many vectors there are.
-            device: `cpu`, or `cuda:N` to compare with all rows on a GPU where there is no filter.
+            device: where searches without a filter run.
 
         Raises:
             DataDamaged: a file is missing or not what was written.
@@ -80,8 +72,7 @@ class SegmentVectors:
         if (tuning.metric, tuning.dimensions, tuning.rows) != (metric, dimensions, rows):
             raise DataDamaged(f"{slot}.json in {folder.name} speaks of other vectors; rebuild the segment")
         index = None if tuning.kind is IndexKind.FLAT else open_index(folder / f"{slot}.faiss", tuning)
-        scan = None if device == "cpu" else exact.GpuScan(vectors, metric, device)
-        return cls(vectors, tuning, index, scan)
+        return cls(vectors, tuning, index, open_scan(vectors, tuning, index, device))
 
     @property
     def is_indexed(self) -> bool:
@@ -117,9 +108,12 @@ class SegmentVectors:
         """
         if selection is not None and selection.count == len(self.vectors):
             selection = None
-        if selection is None and self._scan is not None:
-            return self._scanned(self._scan, queries, k)
         count = len(self.vectors) if selection is None else selection.count
+        if self._scan is not None and count >= THIN * len(self.vectors):
+            widened = min(k if selection is None else round(k * (1 + len(self.vectors) / count)), len(self.vectors))
+            if self._scan.reaches(widened, exact_only):
+                rows, plan = self._scan.search(queries, widened)
+                return self._compared(queries, min(k, count), rows, selection, plan)
         wanted = self.tuning.candidates_for(k, selection is not None)
         if self._index is None or exact_only or count <= max(self.tuning.exact_rows, 2 * wanted):
             return self._exact(queries, k, selection)
@@ -190,11 +184,6 @@ class SegmentVectors:
 
     def _exact(self, queries: NDArray[np.float32], k: int, selection: Selection | None) -> Found:
         return exact.nearest(self.vectors, queries, k, self.tuning.metric, selection)
-
-    def _scanned(self, scan: Scan, queries: NDArray[np.float32], k: int) -> Found:
-        rows = scan.search(queries, min(k, len(self.vectors)))
-        plan = Plan("gpu_scan", len(self.vectors) * len(queries), 0, 1.0)
-        return self._compared(queries, rows.shape[1], rows, None, plan)
 
 
 def _floats(path: Path, rows: int, dimensions: int) -> NDArray[np.float32]:

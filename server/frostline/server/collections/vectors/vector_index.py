@@ -1,4 +1,4 @@
-"""The approximate indexes of FAISS. Beside `exact.py` the only file that imports faiss.
+"""The approximate indexes of FAISS. With `exact.py` and `device.py` the only files that import faiss.
 
 An index finds candidates; `segment.py` compares them exactly with the float vectors, so an index keeps no floats but
 4 bits for one or some dimensions of the rows as `rotation.py` turns them. Rows are assigned to lists by Euclidean
@@ -38,6 +38,7 @@ class IvfIndex:
 
     Attributes:
         turned: how many dimensions are left of a row.
+        centroids: float32 of shape (lists, turned).
         sizes: int64 of shape (lists,), rows of each list.
         list_of_row: int32 of shape (rows,).
     """
@@ -53,8 +54,8 @@ class IvfIndex:
         self.turned = len(self._rotation)
         lists = int(self._index.nlist)
         flat = _faiss.downcast_index(self._index.quantizer)
-        self._centroids: NDArray[np.float32] = _faiss.vector_to_array(flat.codes).view("<f4").reshape(lists, -1)
-        self._lengths = np.square(self._centroids).sum(axis=1)
+        self.centroids: NDArray[np.float32] = _faiss.vector_to_array(flat.codes).view("<f4").reshape(lists, -1)
+        self._lengths = np.square(self.centroids).sum(axis=1)
         self.sizes, self.list_of_row = _members(self._index)
 
     def candidates(
@@ -71,7 +72,7 @@ class IvfIndex:
         Returns:
             int64 of shape (q, count), -1 where fewer were found.
         """
-        turned = self._turned(queries)
+        turned = self.turn(queries)
         rows, scores, x = _outputs(turned, count)
         params = _ivf_params(nprobe, selection) if selection else self._plain.get(nprobe)
         if params is None:
@@ -93,7 +94,7 @@ class IvfIndex:
         Returns:
             int64 of shape (q, count), -1 where fewer were found.
         """
-        turned = self._turned(queries)
+        turned = self.turn(queries)
         rows, scores, x = _outputs(turned, count)
         distances = np.zeros(lists.shape, np.float32)
         pointers = [_faiss.swig_ptr(each) for each in (lists, distances, scores, rows)]
@@ -103,20 +104,20 @@ class IvfIndex:
 
     def nearest_lists(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
         """All lists of each query, nearest first: int64 of shape (q, lists)."""
-        turned = self._turned(queries)
+        turned = self.turn(queries)
         if len(queries) >= BATCH:
-            near = turned @ self._centroids.T
+            near = turned @ self.centroids.T
             if self._metric is not Metric.DOT:
                 near -= self._lengths / 2
         else:
-            near = np.empty((len(queries), len(self._centroids)), np.float32)
+            near = np.empty((len(queries), len(self.centroids)), np.float32)
             for query, line in zip(turned, near, strict=True):
                 self._compare(query, line)
         order: NDArray[np.int64] = np.argsort(-near, axis=1)
         return order
 
-    def _turned(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Queries as the rows in the lists are: float32 of shape (q, turned dimensions)."""
+    def turn(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors as the rows in the lists are: float32 of shape (q, turned)."""
         # One by one, so that a query comes out the same in every batch, and without waking BLAS's threads.
         turned = np.empty((len(queries), self.turned), np.float32)
         for query, line in zip(queries, turned, strict=True):
@@ -125,11 +126,11 @@ class IvfIndex:
         return turned
 
     def _compare(self, query: NDArray[np.float32], near: NDArray[np.float32]) -> None:
-        pointers = [_faiss.swig_ptr(each) for each in (near, query, self._centroids)]
+        pointers = [_faiss.swig_ptr(each) for each in (near, query, self.centroids)]
         if self._metric is Metric.DOT:
-            _faiss.fvec_inner_products_ny(*pointers, self._centroids.shape[1], len(near))
+            _faiss.fvec_inner_products_ny(*pointers, self.centroids.shape[1], len(near))
         else:
-            _faiss.fvec_L2sqr_ny(*pointers, self._centroids.shape[1], len(near))
+            _faiss.fvec_L2sqr_ny(*pointers, self.centroids.shape[1], len(near))
             np.negative(near, out=near)
 
 
@@ -167,7 +168,7 @@ def trained(kind: IndexKind, metric: Metric, lists: int, sample: NDArray[np.floa
         sample: float32 of shape (n, d).
     """
     d = sample.shape[1]
-    measure = _measure(metric)
+    measure = faiss_metric(metric)
     if kind is IndexKind.HNSW:
         index = _faiss.IndexHNSWSQ(d, _faiss.ScalarQuantizer.QT_8bit, HNSW_LINKS, measure)
         index.train(sample)
@@ -230,7 +231,7 @@ def open_index(path: Path, tuning: Tuning) -> Index:
         raise DataDamaged(f"{path.name} holds {outer} where something else was written; rebuild the segment")
     inner = index if tuning.kind is IndexKind.HNSW else _inner(index)
     found = (type(inner).__name__, inner.ntotal, inner.metric_type, getattr(inner, "nlist", 0), inner.d)
-    wanted = (_CLASSES[tuning.kind], tuning.rows, _measure(tuning.metric), tuning.lists, tuning.turned or index.d)
+    wanted = (_CLASSES[tuning.kind], tuning.rows, faiss_metric(tuning.metric), tuning.lists, tuning.turned or index.d)
     if found != wanted:
         raise DataDamaged(f"{path.name} holds {found} where {wanted} was written; rebuild the segment")
     return HnswIndex(index) if tuning.kind is IndexKind.HNSW else IvfIndex(index, tuning.metric)
@@ -243,6 +244,12 @@ def file_crc(path: Path) -> int:
         while part := file.read(1 << 20):
             crc = zlib.crc32(part, crc)
     return crc
+
+
+def faiss_metric(metric: Metric) -> int:
+    """The number that FAISS has for a metric."""
+    # Among vectors of length one the closest by angle are the closest by distance.
+    return int(_faiss.METRIC_INNER_PRODUCT if metric is Metric.DOT else _faiss.METRIC_L2)
 
 
 _CLASSES = {
@@ -271,11 +278,6 @@ def _members(index: FaissObject) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     if (list_of_row < 0).any():
         raise DataDamaged("the lists of the index do not hold each row once; rebuild the segment")
     return sizes, list_of_row
-
-
-def _measure(metric: Metric) -> int:
-    # Among vectors of length one the closest by angle are the closest by distance.
-    return int(_faiss.METRIC_INNER_PRODUCT if metric is Metric.DOT else _faiss.METRIC_L2)
 
 
 def _outputs(queries: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32], FaissObject]:
