@@ -11,7 +11,7 @@ from heads_data import Draw
 from timing import Rows, Spread, spread
 
 _HEAD = "measured"
-_LABEL_DRAWS, _NUMBER_DRAWS = 5, 20
+_LABEL_DRAWS, _NUMBER_DRAWS = 5, 10
 _FEWEST_ITEMS = 20
 _COVERAGE = 0.9
 _FIELDS = ("gender", "masterCategory", "baseColour", "season", "usage")
