@@ -26,10 +26,18 @@ from frostline.cli.labelled_arguments import (
 )
 from frostline.cli.session import Session, client_command
 
-_TEXT_ENCODER = "all-minilm-l6-v2"
+TEXT_ENCODER = "all-minilm-l6-v2"
 
 Description = Annotated[
     str, typer.Option(metavar="TEXT", help="What the head is for, at most 1,000 characters.", show_default=False)
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="The recipe's penalty, shrinkage, C or number of neighbors; cross-validated when not given.",
+        show_default=False,
+    ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the training; `heads show` tells of it.")]
 
@@ -56,7 +64,7 @@ def train_head(
         str,
         typer.Option(
             metavar="NAME",
-            help=f"Encoder of the texts or images; {_TEXT_ENCODER} for texts when not given.",
+            help=f"Encoder of the texts or images; {TEXT_ENCODER} for texts when not given.",
             show_default=False,
         ),
     ] = "",
@@ -79,14 +87,7 @@ def train_head(
     recipe: Annotated[
         Recipe, typer.Option(help="What it is trained from; auto takes the best of logistic, ridge and lda.")
     ] = Recipe.AUTO,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="The recipe's penalty, shrinkage, C or number of neighbors; cross-validated when not given.",
-            show_default=False,
-        ),
-    ] = None,
+    strength: Strength = None,
     balance_classes: Annotated[
         bool, typer.Option("--balance-classes", help="Let classes count alike, however many examples they have.")
     ] = False,
@@ -115,7 +116,7 @@ def train_head(
     if not examples and records is None and describe is None:
         raise typer.BadParameter("give SOURCE, --collection or --describe; a head learns from something")
     if not encoder and records is None and all(example.image is None for example in examples):
-        encoder = _TEXT_ENCODER
+        encoder = TEXT_ENCODER
     with session.connect() as client, training_progress(session, name) as report:
         head = client.train_head(
             name,

@@ -5,6 +5,7 @@ from frostline.client._client import Client
 from frostline.client._encoders import Progress
 from frostline.client._head_examples import HeadProgress
 from frostline.client._retry import Retry
+from frostline.client.comparisons import CandidateCost, ComparedEncoder, Comparison, ComparisonCost
 from frostline.client.errors import (
     AlreadyExists,
     Conflict,
@@ -39,6 +40,7 @@ from frostline.client.predictions import (
     ClassEvaluation,
     Evaluation,
     Interval,
+    PredictedRecords,
     Prediction,
     Predictions,
     ValueEvaluation,
@@ -69,6 +71,16 @@ from frostline.client.resources import (
     VectorField,
 )
 from frostline.client.stats import CollectionStats, MeasuredRecall, Segment, VectorIndex
+from frostline.client.transfer import (
+    LabelSaving,
+    TransferBaseline,
+    TransferCost,
+    TransferGrowth,
+    TransferPoint,
+    TransferReport,
+    TransferSeconds,
+    TransferSplit,
+)
 from frostline.client.types import (
     Deleted,
     Dtype,
@@ -89,12 +101,16 @@ from frostline.client.types import (
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
+    "CandidateCost",
     "Check",
     "ClassEvaluation",
     "Client",
     "Collection",
     "CollectionStats",
     "Combination",
+    "ComparedEncoder",
+    "Comparison",
+    "ComparisonCost",
     "Conflict",
     "DataDamaged",
     "DeadlineExceeded",
@@ -130,6 +146,7 @@ __all__ = [
     "Interval",
     "InvalidInput",
     "ItemError",
+    "LabelSaving",
     "LabelledRecords",
     "Layer",
     "MeasuredRecall",
@@ -140,6 +157,7 @@ __all__ = [
     "Patched",
     "PayloadPatch",
     "PermissionDenied",
+    "PredictedRecords",
     "Prediction",
     "Predictions",
     "Progress",
@@ -156,6 +174,13 @@ __all__ = [
     "SpaceMismatch",
     "StorageFull",
     "Timings",
+    "TransferBaseline",
+    "TransferCost",
+    "TransferGrowth",
+    "TransferPoint",
+    "TransferReport",
+    "TransferSeconds",
+    "TransferSplit",
     "Trial",
     "Truncate",
     "Unavailable",

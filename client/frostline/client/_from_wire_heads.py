@@ -10,6 +10,7 @@ from frostline.client._from_wire import short, space_of
 from frostline.client._names import HEAD_STATES, HEAD_TASKS, RECIPES, name_of
 from frostline.client.errors import Internal
 from frostline.v1 import head_service_pb2 as v1
+from frostline.v1.interval_pb2 import Interval
 
 _NO_FIGURE = predictions.Interval(nan, nan, nan)
 
@@ -34,6 +35,21 @@ def head_of(message: v1.Head) -> heads.Head:
     )
 
 
+def predicted_records_of(message: v1.PredictRecordsResponse) -> predictions.PredictedRecords:
+    """What became of records, from the last message on the wire."""
+    return predictions.PredictedRecords(
+        version=message.version,
+        written_count=message.written_count,
+        unchanged_count=message.unchanged_count,
+        abstained_count=message.abstained_count,
+        skipped_count=message.skipped_count,
+        failed_count=message.failed_count,
+        failure=message.failure,
+        labels={each.label: each.count for each in message.labels},
+        sequence=message.sequence,
+    )
+
+
 def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
     """How a head fared, from the wire.
 
@@ -47,8 +63,8 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
     return predictions.Evaluation(
         version=message.version,
         example_count=message.example_count,
-        accuracy=_interval_of(message.accuracy) if message.HasField("accuracy") else _NO_FIGURE,
-        macro_f1=_interval_of(message.macro_f1) if message.HasField("macro_f1") else _NO_FIGURE,
+        accuracy=interval_of(message.accuracy) if message.HasField("accuracy") else _NO_FIGURE,
+        macro_f1=interval_of(message.macro_f1) if message.HasField("macro_f1") else _NO_FIGURE,
         calibration_error=message.calibration_error,
         log_loss=message.log_loss if message.HasField("log_loss") else None,
         overfitting_gap=message.overfitting_gap if message.HasField("overfitting_gap") else None,
@@ -59,7 +75,7 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
         mean_set_size=message.mean_set_size,
         classes=tuple(map(_class_evaluation_of, message.classes)),
         confusion=confusion.reshape(2 * [count if confusion.size else 0]),
-        micro_f1=_interval_of(message.micro_f1) if message.HasField("micro_f1") else None,
+        micro_f1=interval_of(message.micro_f1) if message.HasField("micro_f1") else None,
         hamming_loss=message.hamming_loss if message.HasField("hamming_loss") else None,
         value=_value_evaluation_of(message.value) if message.HasField("value") else None,
     )
@@ -67,9 +83,9 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
 
 def _value_evaluation_of(message: v1.ValueEvaluation) -> predictions.ValueEvaluation:
     return predictions.ValueEvaluation(
-        mean_absolute_error=_interval_of(message.mean_absolute_error),
-        root_mean_squared_error=_interval_of(message.root_mean_squared_error),
-        explained=_interval_of(message.explained) if message.HasField("explained") else None,
+        mean_absolute_error=interval_of(message.mean_absolute_error),
+        root_mean_squared_error=interval_of(message.root_mean_squared_error),
+        explained=interval_of(message.explained) if message.HasField("explained") else None,
         coverage=message.coverage if message.HasField("coverage") else None,
         margin=message.margin if message.HasField("margin") else None,
     )
@@ -102,7 +118,8 @@ def _class_of(message: v1.HeadClass) -> heads.HeadClass:
     return heads.HeadClass(message.label, message.example_count, threshold)
 
 
-def _interval_of(message: v1.Interval) -> predictions.Interval:
+def interval_of(message: Interval) -> predictions.Interval:
+    """A figure from the wire, and how far off it may be."""
     return predictions.Interval(message.value, message.low, message.high)
 
 

@@ -13,9 +13,10 @@ from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
 from frostline.client._names import EXPORT_FORMATS, number_of
 from frostline.client._to_wire import encoder_path, head_path, not_alone, unicode, whole
 from frostline.client._to_wire_heads import options_message, part_message
-from frostline.client._transport import Deadline, Stream, Transport
+from frostline.client._transport import Deadline
 from frostline.client._truths import task_of
-from frostline.client.errors import FrostlineError, HeadFailed, Internal
+from frostline.client._watch import Watch
+from frostline.client.errors import HeadFailed, Internal
 from frostline.client.heads import Example, ExportFormat, Head, HeadTask, LabelledRecords, Recipe
 from frostline.v1 import head_service_pb2 as v1
 
@@ -183,7 +184,8 @@ class HeadCalls(ExampleCalls):
         if not wait:
             return head_of(begun)
         longest = _REPORT_SECONDS if timeout_seconds is None else timeout_seconds
-        watch, last = _Watch(self._transport, begun.name), begun
+        request = v1.WatchHeadRequest(name=begun.name)
+        watch, last = Watch(self._transport, self._transport.heads.WatchHead, request), begun
         try:
             while report := await self._persist(watch.report, longest):
                 last = report.head if report.HasField("head") else last
@@ -192,29 +194,6 @@ class HeadCalls(ExampleCalls):
         finally:
             watch.close()
         return _ready(head_of(last), number)
-
-
-class _Watch:
-    """Reports on a head; one that breaks off is begun again, and begins with what there is then."""
-
-    def __init__(self, transport: Transport, head: str) -> None:
-        self._transport = transport
-        self._request = v1.WatchHeadRequest(name=head)
-        self._stream: Stream[v1.WatchHeadRequest, v1.WatchHeadResponse] | None = None
-
-    async def report(self, deadline: Deadline) -> v1.WatchHeadResponse | None:
-        if self._stream is None:
-            self._stream = self._transport.watch(self._transport.heads.WatchHead, self._request)
-        try:
-            return await self._stream.receive(deadline)
-        except FrostlineError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self._stream:
-            self._stream.close()
-        self._stream = None
 
 
 def _ready(head: Head, number: int) -> Head:

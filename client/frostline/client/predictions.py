@@ -155,6 +155,33 @@ class Predictions(Sequence[Prediction]):
 
 
 @dataclass(frozen=True, slots=True)
+class PredictedRecords:
+    """What became of the records of a collection that a head was to label.
+
+    Attributes:
+        version: the version that predicted.
+        written_count: records whose payload was changed.
+        unchanged_count: records whose payload held just that already, as after an earlier call that was broken off.
+        abstained_count: of both, those without a label, because the head abstains.
+        skipped_count: records without the vector.
+        failed_count: records that could not be written.
+        failure: why the first of these could not; empty where there are none.
+        labels: how many records have each label, most frequent first.
+        sequence: the commit that holds the last change; reads may wait for it with `min_sequence`.
+    """
+
+    version: int
+    written_count: int
+    unchanged_count: int
+    abstained_count: int
+    skipped_count: int
+    failed_count: int
+    failure: str
+    labels: Mapping[str, int]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """A figure, and how far off it may be by chance.
 

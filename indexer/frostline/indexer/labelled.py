@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from frostline.client import Example, HeadTask
 from frostline.indexer.errors import BadSource
@@ -120,7 +120,7 @@ def _said(value: Any, task: HeadTask) -> Example | None:  # noqa: ANN401
             label = _label(value)
             return None if label is None else Example(label=label)
         case "labels":
-            labels = [_label(each) for each in (cast("list[Any]", value) if isinstance(value, list) else [value])]
+            labels = [_label(each) for each in (value if isinstance(value, list) else [value])]
             return None if None in labels else Example(labels=[label for label in labels if label is not None])
         case "value":
             number = _number(value)

@@ -5,8 +5,11 @@ Heads: light classifiers over frozen embeddings, trained from few labels and ser
 
 import builtins
 import collections.abc
+import frostline.v1.comparison_pb2
 import frostline.v1.embedding_pb2
+import frostline.v1.interval_pb2
 import frostline.v1.record_service_pb2
+import frostline.v1.transfer_report_pb2
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
@@ -1022,6 +1025,137 @@ class PredictResponse(google.protobuf.message.Message):
 global___PredictResponse = PredictResponse
 
 @typing.final
+class PredictRecordsRequest(google.protobuf.message.Message):
+    """Asks for the records of a collection to be labelled."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    COLLECTION_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_FIELD_NUMBER: builtins.int
+    PROBABILITY_FIELD_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    VECTOR_NAME_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Required. The resource name, `heads/{head}`."""
+    collection: builtins.str
+    """Required. The resource name, `collections/{collection}`."""
+    label_field: builtins.str
+    """Required. Path of the payload field that the label is written into, as a string. Where the head abstains, the field is
+    removed. A record that holds an object or an array there is left as it is, and counts as failed.
+    """
+    probability_field: builtins.str
+    """Optional. Path of the payload field that the probability of the likeliest label is written into, rounded to four
+    places; none when empty.
+    """
+    vector_name: builtins.str
+    """Optional. Name of the vector that is classified; the collection's first when empty. Records without it are left as
+    they are.
+    """
+    version: builtins.int
+    """Optional. The version; the one that serves when 0. It predicts to the end, whichever serves by then."""
+    @property
+    def filter(self) -> frostline.v1.record_service_pb2.Filter:
+        """Optional. Which records are labelled; all when unset."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        collection: builtins.str = ...,
+        label_field: builtins.str = ...,
+        probability_field: builtins.str = ...,
+        filter: frostline.v1.record_service_pb2.Filter | None = ...,
+        vector_name: builtins.str = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "filter", b"filter", "head", b"head", "label_field", b"label_field", "probability_field", b"probability_field", "vector_name", b"vector_name", "version", b"version"]) -> None: ...
+
+global___PredictRecordsRequest = PredictRecordsRequest
+
+@typing.final
+class LabelCount(google.protobuf.message.Message):
+    """How many records have a label."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """Output only. The label."""
+    count: builtins.int
+    """Output only. Records that have it."""
+    def __init__(
+        self,
+        *,
+        label: builtins.str = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "label", b"label"]) -> None: ...
+
+global___LabelCount = LabelCount
+
+@typing.final
+class PredictRecordsResponse(google.protobuf.message.Message):
+    """How far the labelling of records is. Records that are written after it began keep what they hold. The first message comes
+    before any work; counts only grow.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    WRITTEN_COUNT_FIELD_NUMBER: builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: builtins.int
+    ABSTAINED_COUNT_FIELD_NUMBER: builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: builtins.int
+    FAILED_COUNT_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1; 1 in the last message alone."""
+    version: builtins.int
+    """Output only. The version that predicts."""
+    written_count: builtins.int
+    """Output only. Records whose payload was changed."""
+    unchanged_count: builtins.int
+    """Output only. Records whose payload held just that already."""
+    abstained_count: builtins.int
+    """Output only. Of both, those without a label, because the head abstains."""
+    skipped_count: builtins.int
+    """Output only. Records without the vector."""
+    failed_count: builtins.int
+    """Output only. Records that could not be written."""
+    failure: builtins.str
+    """Output only. Why the first of these could not."""
+    sequence: builtins.int
+    """Output only. The collection's commit that holds the last change; reads may wait for it (`min_sequence`)."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LabelCount]:
+        """Output only. The labels, most frequent first; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: builtins.float = ...,
+        version: builtins.int = ...,
+        written_count: builtins.int = ...,
+        unchanged_count: builtins.int = ...,
+        abstained_count: builtins.int = ...,
+        skipped_count: builtins.int = ...,
+        failed_count: builtins.int = ...,
+        failure: builtins.str = ...,
+        labels: collections.abc.Iterable[global___LabelCount] | None = ...,
+        sequence: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["abstained_count", b"abstained_count", "failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
+
+global___PredictRecordsResponse = PredictRecordsResponse
+
+@typing.final
 class EvaluateHeadRequest(google.protobuf.message.Message):
     """Asks for a head to be judged."""
 
@@ -1049,32 +1183,6 @@ class EvaluateHeadRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["examples", b"examples", "head", b"head", "version", b"version"]) -> None: ...
 
 global___EvaluateHeadRequest = EvaluateHeadRequest
-
-@typing.final
-class Interval(google.protobuf.message.Message):
-    """A figure and how far off it may be by chance."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    VALUE_FIELD_NUMBER: builtins.int
-    LOW_FIELD_NUMBER: builtins.int
-    HIGH_FIELD_NUMBER: builtins.int
-    value: builtins.float
-    """Output only. The figure."""
-    low: builtins.float
-    """Output only. The lower end of its 95 % interval."""
-    high: builtins.float
-    """Output only. The upper end."""
-    def __init__(
-        self,
-        *,
-        value: builtins.float = ...,
-        low: builtins.float = ...,
-        high: builtins.float = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["high", b"high", "low", b"low", "value", b"value"]) -> None: ...
-
-global___Interval = Interval
 
 @typing.final
 class ClassEvaluation(google.protobuf.message.Message):
@@ -1126,15 +1234,15 @@ class ValueEvaluation(google.protobuf.message.Message):
     margin: builtins.float
     """Output only. The half width of intervals."""
     @property
-    def mean_absolute_error(self) -> global___Interval:
+    def mean_absolute_error(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The mean absolute error, in the unit of the numbers."""
 
     @property
-    def root_mean_squared_error(self) -> global___Interval:
+    def root_mean_squared_error(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The root of the mean squared error, in the unit of the numbers."""
 
     @property
-    def explained(self) -> global___Interval:
+    def explained(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. R squared: the share of the variance here that the head explains; below 0 where the mean of these
         examples would do better. Unset where all numbers are the same.
         """
@@ -1142,9 +1250,9 @@ class ValueEvaluation(google.protobuf.message.Message):
     def __init__(
         self,
         *,
-        mean_absolute_error: global___Interval | None = ...,
-        root_mean_squared_error: global___Interval | None = ...,
-        explained: global___Interval | None = ...,
+        mean_absolute_error: frostline.v1.interval_pb2.Interval | None = ...,
+        root_mean_squared_error: frostline.v1.interval_pb2.Interval | None = ...,
+        explained: frostline.v1.interval_pb2.Interval | None = ...,
         coverage: builtins.float | None = ...,
         margin: builtins.float | None = ...,
     ) -> None: ...
@@ -1207,13 +1315,13 @@ class Evaluation(google.protobuf.message.Message):
     hamming_loss: builtins.float
     """Output only. For heads of several labels, the share of all labels of all examples, had or not, that are wrong."""
     @property
-    def accuracy(self) -> global___Interval:
+    def accuracy(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The share predicted right; a bootstrap interval. Of several labels, the share of examples whose labels
         are all right; unset where the head answers numbers, as is all that follows but `value`.
         """
 
     @property
-    def macro_f1(self) -> global___Interval:
+    def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The mean F1 of classes that an example is of or was taken for."""
 
     @property
@@ -1227,7 +1335,7 @@ class Evaluation(google.protobuf.message.Message):
         """
 
     @property
-    def micro_f1(self) -> global___Interval:
+    def micro_f1(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. For heads of several labels, F1 over all labels of all examples; a bootstrap interval."""
 
     @property
@@ -1239,8 +1347,8 @@ class Evaluation(google.protobuf.message.Message):
         *,
         version: builtins.int = ...,
         example_count: builtins.int = ...,
-        accuracy: global___Interval | None = ...,
-        macro_f1: global___Interval | None = ...,
+        accuracy: frostline.v1.interval_pb2.Interval | None = ...,
+        macro_f1: frostline.v1.interval_pb2.Interval | None = ...,
         calibration_error: builtins.float = ...,
         log_loss: builtins.float | None = ...,
         overfitting_gap: builtins.float | None = ...,
@@ -1251,7 +1359,7 @@ class Evaluation(google.protobuf.message.Message):
         mean_set_size: builtins.float = ...,
         classes: collections.abc.Iterable[global___ClassEvaluation] | None = ...,
         confusion: collections.abc.Iterable[builtins.int] | None = ...,
-        micro_f1: global___Interval | None = ...,
+        micro_f1: frostline.v1.interval_pb2.Interval | None = ...,
         hamming_loss: builtins.float | None = ...,
         value: global___ValueEvaluation | None = ...,
     ) -> None: ...
@@ -1269,6 +1377,169 @@ class Evaluation(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_overfitting_gap", b"_overfitting_gap"]) -> typing.Literal["overfitting_gap"] | None: ...
 
 global___Evaluation = Evaluation
+
+@typing.final
+class MeasureTransferRequest(google.protobuf.message.Message):
+    """Asks what an encoder is worth. What is learned from scratch learns from texts or images, so examples must hold them:
+    inline, or as records whose collection keeps contents. All are of one kind.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENCODER_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    HELD_OUT_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    DRAWS_FIELD_NUMBER: builtins.int
+    encoder: builtins.str
+    """Optional. The encoder, `encoders/{encoder}`; may be left out where all examples are records of a collection, whose
+    vectors are measured then. Stored vectors are taken where they live in the encoder's space; else the contents are
+    embedded.
+    """
+    draws: builtins.int
+    """Optional. How often examples are drawn anew, 10 to 100; 10 when 0."""
+    @property
+    def examples(self) -> global___Examples:
+        """Required. Labelled examples to learn from; no bare vectors."""
+
+    @property
+    def held_out(self) -> global___Examples:
+        """Optional. Labelled examples to be judged by, of the same classes; half of each class of `examples` when unset."""
+
+    @property
+    def options(self) -> global___HeadOptions:
+        """Optional. How heads are trained; without descriptions."""
+
+    def __init__(
+        self,
+        *,
+        encoder: builtins.str = ...,
+        examples: global___Examples | None = ...,
+        held_out: global___Examples | None = ...,
+        options: global___HeadOptions | None = ...,
+        draws: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> None: ...
+
+global___MeasureTransferRequest = MeasureTransferRequest
+
+@typing.final
+class MeasureTransferResponse(google.protobuf.message.Message):
+    """How far a measurement is, and in the end what was found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    HTML_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, and then what is learned."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    html: builtins.bytes
+    """Output only. The report as one self-contained HTML page, UTF-8; in the last message."""
+    @property
+    def report(self) -> frostline.v1.transfer_report_pb2.TransferReport:
+        """Output only. What was found; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        report: frostline.v1.transfer_report_pb2.TransferReport | None = ...,
+        html: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
+
+global___MeasureTransferResponse = MeasureTransferResponse
+
+@typing.final
+class CompareEncodersRequest(google.protobuf.message.Message):
+    """Asks for encoders to be compared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    ENCODERS_FIELD_NUMBER: builtins.int
+    LAYERS_FIELD_NUMBER: builtins.int
+    MAX_EXAMPLES_FIELD_NUMBER: builtins.int
+    SEEN_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    max_examples: builtins.int
+    """Optional. The most examples that are compared on, of each class its share; 2,000 when 0, at most 10,000."""
+    validate_only: builtins.bool
+    """Optional. Whether only the cost is told."""
+    @property
+    def examples(self) -> global___Examples:
+        """Required. Labelled texts or labelled images, inline or records of a collection that keeps contents. No vectors: each
+        encoder makes its own.
+        """
+
+    @property
+    def encoders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The encoders, `encoders/{encoder}`; all that take such inputs when empty."""
+
+    @property
+    def layers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The depths, by name; all of each encoder when empty. Encoders that have none of these are passed over."""
+
+    @property
+    def seen(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.Input]:
+        """Optional. Texts or images such as the encoders have seen in training, at most 500; tells near from far transfer."""
+
+    def __init__(
+        self,
+        *,
+        examples: global___Examples | None = ...,
+        encoders: collections.abc.Iterable[builtins.str] | None = ...,
+        layers: collections.abc.Iterable[builtins.str] | None = ...,
+        max_examples: builtins.int = ...,
+        seen: collections.abc.Iterable[frostline.v1.embedding_pb2.Input] | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoders", b"encoders", "examples", b"examples", "layers", b"layers", "max_examples", b"max_examples", "seen", b"seen", "validate_only", b"validate_only"]) -> None: ...
+
+global___CompareEncodersRequest = CompareEncodersRequest
+
+@typing.final
+class CompareEncodersResponse(google.protobuf.message.Message):
+    """How far a comparison is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    COST_FIELD_NUMBER: builtins.int
+    COMPARISON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def cost(self) -> frostline.v1.comparison_pb2.ComparisonCost:
+        """Output only. What it takes; in the first message."""
+
+    @property
+    def comparison(self) -> frostline.v1.comparison_pb2.Comparison:
+        """Output only. What was found; in the last message, unless only the cost was asked for."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        cost: frostline.v1.comparison_pb2.ComparisonCost | None = ...,
+        comparison: frostline.v1.comparison_pb2.Comparison | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___CompareEncodersResponse = CompareEncodersResponse
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

@@ -14,11 +14,10 @@ from frostline.server.api import convert
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.head_truths import of_example, of_vectors
 from frostline.server.api.inputs import Source, Vectors, Waiting, embed, wrong_kind
-from frostline.server.api.labelled_records import labelled_records
+from frostline.server.api.labelled_records import labelled_records, records_by_id
 from frostline.server.api.off_loop import off_loop
 from frostline.server.batching.batcher import Batcher
 from frostline.server.child import Report
-from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
 from frostline.server.heads.examples import MAX_VALUE, check_vectors
@@ -31,7 +30,6 @@ MAX_DESCRIPTION = 1_000
 """Characters of what a class is said to be about."""
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
-_PAGE = 1_000
 
 
 @dataclass(slots=True)
@@ -200,27 +198,21 @@ class ExampleReader:
         return content
 
     def _stored(self, examples: pb.Examples, place: Place) -> dict[str, NDArray[np.float32]]:
-        ids = list(dict.fromkeys(each.record_id for each in examples.examples if each.HasField("record_id")))
+        ids = [each.record_id for each in examples.examples if each.HasField("record_id")]
         if not ids:
             return {}
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
         name = collection.config.vectors[slot].name
-        found: dict[str, NDArray[np.float32]] = {}
-        for start in range(0, len(ids), _PAGE):
-            records = collection.get(ids[start : start + _PAGE], payloads=False, vectors=True)
-            found |= {
-                record_id: record.vectors[name]
-                for record_id, record in records.items()
-                if isinstance(record, Record) and name in record.vectors
-            }
-        return found
+        records = records_by_id(collection, ids)
+        return {record.id: record.vectors[name] for record in records if name in record.vectors}
 
     def _read_records(self, examples: pb.Examples, place: Place, task: Task, read: Read) -> None:
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
-        for vector, label in labelled_records(collection, slot, examples.records, task):
-            read.rows.append(place.space.fit(vector[np.newaxis])[0])
+        name = collection.config.vectors[slot].name
+        for record, label in labelled_records(collection, slot, examples.records, task):
+            read.rows.append(place.space.fit(record.vectors[name][np.newaxis])[0])
             read.labels.append(label)
             convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")
 

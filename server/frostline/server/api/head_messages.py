@@ -17,6 +17,7 @@ from frostline.server.heads.predictor import Estimates, Predictions, Predictor
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import Head, HeadConfig, State, Version
 from frostline.v1 import head_service_pb2 as pb
+from frostline.v1 import interval_pb2
 from frostline.wire import tensors
 
 DEFAULT_COVERAGE = 0.9
@@ -136,9 +137,9 @@ def labels_evaluation_message(version: int, found: LabelsEvaluation) -> pb.Evalu
     return pb.Evaluation(
         version=version,
         example_count=found.example_count,
-        accuracy=_interval(found.accuracy),
-        macro_f1=_interval(found.macro_f1),
-        micro_f1=_interval(found.micro_f1),
+        accuracy=interval_message(found.accuracy),
+        macro_f1=interval_message(found.macro_f1),
+        micro_f1=interval_message(found.micro_f1),
         hamming_loss=found.hamming_loss,
         calibration_error=found.calibration_error,
         log_loss=found.log_loss,
@@ -152,9 +153,9 @@ def labels_evaluation_message(version: int, found: LabelsEvaluation) -> pb.Evalu
 def value_evaluation_message(version: int, found: ValueEvaluation) -> pb.Evaluation:
     """Writes how a head that answers numbers fared."""
     value = pb.ValueEvaluation(
-        mean_absolute_error=_interval(found.mean_absolute_error),
-        root_mean_squared_error=_interval(found.root_mean_squared_error),
-        explained=_interval(found.explained) if found.explained else None,
+        mean_absolute_error=interval_message(found.mean_absolute_error),
+        root_mean_squared_error=interval_message(found.root_mean_squared_error),
+        explained=interval_message(found.explained) if found.explained else None,
         coverage=found.coverage,
         margin=found.margin,
     )
@@ -166,8 +167,8 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     return pb.Evaluation(
         version=version,
         example_count=found.example_count,
-        accuracy=_interval(found.accuracy),
-        macro_f1=_interval(found.macro_f1),
+        accuracy=interval_message(found.accuracy),
+        macro_f1=interval_message(found.macro_f1),
         calibration_error=found.calibration_error,
         log_loss=found.log_loss,
         overfitting_gap=found.overfitting_gap,
@@ -181,8 +182,9 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
     )
 
 
-def _interval(found: Interval) -> pb.Interval:
-    return pb.Interval(value=found.value, low=found.low, high=found.high)
+def interval_message(found: Interval) -> interval_pb2.Interval:
+    """Writes a figure and how far off it may be."""
+    return interval_pb2.Interval(value=found.value, low=found.low, high=found.high)
 
 
 def _options_message(config: HeadConfig) -> pb.HeadOptions:

@@ -48,10 +48,16 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
         case Task.VALUE:
             return regression.train(labelled, options, report)
         case Task.CLASS:
-            return _train_classes(labelled, options, report)
+            chosen, trials = pinned(labelled, options, report)
+            return _assembled(Lesson.of(labelled), chosen, trials, None, report)
 
 
-def _train_classes(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitted:
+def pinned(labelled: Labelled, options: TrainingOptions, report: Report) -> tuple[TrainingOptions, tuple[Trial, ...]]:
+    """Chooses what options leave open, for a head of classes; examples and options go together, see `train`.
+
+    Returns:
+        The options with a recipe and a strength, and what was tried, the best first.
+    """
     recipes = _recipes(labelled, options)
     trials = select(
         labelled,
@@ -64,8 +70,18 @@ def _train_classes(labelled: Labelled, options: TrainingOptions, report: Report)
     else:
         recipe = Recipe.NEAREST_MEAN if options.recipe is Recipe.AUTO else options.recipe
         strength = options.strength or TEMPLATES[recipe].usual
-    pinned = options.model_copy(update={"recipe": recipe, "strength": strength})
-    return _assembled(Lesson.of(labelled), pinned, trials, None, report)
+    return options.model_copy(update={"recipe": recipe, "strength": strength}), trials
+
+
+def decision(lesson: Lesson, pinned: TrainingOptions, start: Decision | None = None) -> Decision:
+    """Learns the decision of a head whose recipe and strength are chosen, and nothing about how far to trust it.
+
+    Args:
+        lesson: what to learn from.
+        pinned: as the function of that name gives it.
+        start: a decision of the same classes to begin from, for recipes that can use it.
+    """
+    return _learner_of(pinned, start)(lesson)[0]
 
 
 def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: Report) -> Fitted:
@@ -204,11 +220,14 @@ def _assembled(
 ) -> Fitted:
     """The head of a recipe and a strength, neither of them open any more."""
     start = None if before is None else _start(before, lesson.labelled.classes)
-    strengths = (pinned.strength or TEMPLATES[pinned.recipe].usual,)
-    # What is held out is never learned about from a decision that has seen it.
-    afresh, further = (_learner(pinned.recipe, strengths, pinned.balance_classes, each) for each in (None, start))
     report("fitting", CHOSEN)
-    return assembled(lesson, pinned, further(lesson)[0], afresh, trials, before, report)
+    # What is held out is never learned about from a decision that has seen it.
+    return assembled(lesson, pinned, decision(lesson, pinned, start), _learner_of(pinned, None), trials, before, report)
+
+
+def _learner_of(pinned: TrainingOptions, start: Decision | None) -> Learn:
+    strengths = (pinned.strength or TEMPLATES[pinned.recipe].usual,)
+    return _learner(pinned.recipe, strengths, pinned.balance_classes, start)
 
 
 def _start(before: Fitted, classes: tuple[str, ...]) -> Linear | None:

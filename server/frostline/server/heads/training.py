@@ -1,30 +1,20 @@
 """Trains and judges heads, in a process of its own: `python -m frostline.server.heads.training`.
 
 See `child` for how it is asked and answers, and `orders` for what. A head that was trained is on disk when the answer
-comes, {"seconds": 12.3}; an evaluation is the answer.
+comes, {"seconds": 12.3}; whatever was asked is the answer itself.
 """
 
 import time
-from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
-from pydantic import BaseModel
 
 from frostline.server import child
-from frostline.server.heads import (
-    artifact,
-    evaluation,
-    evaluation_of_labels,
-    evaluation_of_values,
-    examples,
-    fitting,
-    regression,
-)
+from frostline.server.heads import answering, artifact, examples, fitting, regression
 from frostline.server.heads.fitted import Fitted, Task
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
-from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
+from frostline.server.heads.orders import Making, Merge, Order, Train, Update
 from frostline.server.heads.truths import Measured
 
 _WRITING = 0.95
@@ -37,30 +27,17 @@ def main() -> None:
 
 def _done(order: Order) -> dict[str, object]:
     match order.root:
-        case Evaluate() as question:
-            fitted, labelled = artifact.read(question.artifact), examples.load(question.examples)
-            return _judge(fitted.task)(fitted, labelled).model_dump(mode="json")
-        case wanted:
+        case Train() | Update() | Merge() as wanted:
             begun = time.monotonic()
             fitted = _fitted(wanted)
             child.say(step="writing", progress=_WRITING)
             artifact.write(wanted.artifact, fitted)
             return {"seconds": time.monotonic() - begun}
+        case question:
+            return answering.answer(question, _say).model_dump(mode="json")
 
 
-def _judge(task: Task) -> Callable[[Fitted, Labelled], BaseModel]:
-    match task:
-        case Task.CLASS:
-            return evaluation.evaluate
-        case Task.LABELS:
-            return evaluation_of_labels.evaluate
-        case Task.VALUE:
-            return evaluation_of_values.evaluate
-        case _:
-            assert_never(task)
-
-
-def _fitted(order: Train | Update | Merge) -> Fitted:
+def _fitted(order: Making) -> Fitted:
     match order:
         case Train():
             return fitting.train(examples.load(order.examples), order.options, _report)
@@ -89,7 +66,11 @@ def _sums(labelled: Labelled, task: Task) -> Moments:
 
 
 def _report(step: str, done: float) -> None:
-    child.say(step=step, progress=round(_WRITING * done, 4))
+    _say(step, _WRITING * done)
+
+
+def _say(step: str, done: float) -> None:
+    child.say(step=step, progress=round(done, 4))
 
 
 if __name__ == "__main__":
