@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from frostline.v1 import head_service_pb2 as v1
+from frostline.v1.interval_pb2 import Interval
 from frostline.wire import tensors
 
-FIGURE = v1.Interval(value=0.5, low=0.25, high=0.75)
+FIGURE = Interval(value=0.5, low=0.25, high=0.75)
 
 
 @pytest.fixture

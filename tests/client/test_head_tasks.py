@@ -5,6 +5,7 @@ import pytest
 
 from frostline.client import Example, Interval, InvalidInput, LabelledRecords, Prediction, ValueEvaluation
 from frostline.v1 import head_service_pb2 as v1
+from frostline.v1 import interval_pb2
 from frostline.wire import tensors
 
 EYE = np.eye(2, dtype=np.float32)
@@ -85,7 +86,7 @@ def test_numbers_come_with_their_interval(fake, client, monkeypatch):
 
 
 def test_how_heads_of_other_tasks_fared(fake, client, monkeypatch):
-    figure = v1.Interval(value=0.5, low=0.25, high=0.75)
+    figure = interval_pb2.Interval(value=0.5, low=0.25, high=0.75)
     value = v1.ValueEvaluation(mean_absolute_error=figure, root_mean_squared_error=figure, coverage=0.875, margin=2)
     client.train_head("h", [Example(text="a", value=1)])
     monkeypatch.setattr("fake_heads.EVALUATION", v1.Evaluation(version=1, example_count=3, value=value))
