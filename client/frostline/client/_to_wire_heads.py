@@ -50,10 +50,10 @@ def example_message(example: Example) -> v1.Example:
     match truth_of(example):
         case str(label):
             message.label = label
-        case float(value):
-            message.value = value
-        case labels:
+        case tuple(labels):
             message.labels.extend(labels)
+        case value:
+            message.value = value
     if example.text is not None:
         message.text = unicode(example.text)
     if example.image is not None:
