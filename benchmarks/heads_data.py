@@ -89,14 +89,18 @@ def banking77(client: Client, shots: int = 8) -> Task:
 
 def fashion(client: Client, shots: int = 8) -> Task:
     """Product images by article type, the 20 types of at least 20 items; each draw learns from a half of its own."""
+    paths, labels = fashion_images()
+    return Task("fashion articleType", IMAGES, embedded(client, IMAGES, paths), labels, half_draws(labels, shots))
+
+
+def fashion_images() -> tuple[list[Path], NDArray[np.str_]]:
+    """Product images and their article types, the 20 types of at least 20 items."""
     folder = FIXTURES / "datasets" / "fashion_products"
     products = [json.loads(line) for line in (folder / "products.jsonl").read_text().splitlines()]
     types, counts = np.unique([product["articleType"] for product in products], return_counts=True)
     frequent = {str(each) for each in types[counts >= _FEWEST_ITEMS]}
     kept = [product for product in products if product["articleType"] in frequent]
-    vectors = embedded(client, IMAGES, [folder / product["image"] for product in kept])
-    labels = np.array([product["articleType"] for product in kept])
-    return Task("fashion articleType", IMAGES, vectors, labels, half_draws(labels, shots))
+    return [folder / product["image"] for product in kept], np.array([product["articleType"] for product in kept])
 
 
 def cifar10(client: Client, shots: int = 16) -> Task:

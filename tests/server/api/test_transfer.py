@@ -236,3 +236,29 @@ async def test_contents_have_a_limit(server, measuring, monkeypatch):
     code, why = await said(server, encoder="encoders/tiny", examples=given(*TEXTS))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert "example 2: the texts or images of the first 3 examples have more than 20 bytes" in why
+
+
+async def test_transfer_is_measured_from_end_to_end(server):
+    draw = np.random.default_rng(0)
+    noise = "the of to and is in it file line word".split()
+    pairs = [
+        (" ".join([*draw.choice(noise, 2), word]), label)
+        for _ in range(8)
+        for word, label in (("cat", "animal"), ("house", "building"))
+    ]
+    told = await measured(
+        server,
+        encoder="encoders/tiny",
+        examples=given(*pairs),
+        options=h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=1),
+    )
+    report = told[-1].report
+    assert (list(report.classes), report.split.training_count, report.split.held_out_count) == (
+        ["animal", "building"],
+        8,
+        8,
+    )
+    assert [point.examples for point in report.points] == [2, 4, 8]
+    assert report.points[-1].scratch.value > 0.7  # a word tells; by chance it is 0.5
+    assert report.baselines[0].name.startswith("TF-IDF")
+    assert f"{len(pairs) // 2} examples of 2 classes to learn from" in " ".join(told[-1].html.decode().split())

@@ -116,7 +116,7 @@ def _ranks(targets: NDArray[np.int64]) -> NDArray[np.int64]:
 def _sha256(labelled: Labelled, contents: Contents, rows: NDArray[np.int64]) -> str:
     known = hashlib.sha256()
     for row in rows.tolist():
-        content = contents[row]
+        content = contents[int(row)]
         # Lone halves of surrogate pairs are no UTF-8, but texts can hold them.
         data = content.encode(errors="surrogatepass") if isinstance(content, str) else content.read_bytes()
         label = labelled.classes[labelled.targets[row]].encode()

@@ -57,6 +57,7 @@ class HeadLearner:
 
         def learn(rows: NDArray[np.int64]) -> NDArray[np.int64]:
             decision = fitting.decision(Lesson.of(self._labelled.rows(rows)), pinned)
-            return decision.logits(self._judged).argmax(axis=1)
+            predicted: NDArray[np.int64] = decision.logits(self._judged).argmax(axis=1)
+            return predicted
 
         return Settled(learn, None)

@@ -45,7 +45,7 @@ def measure(order: MeasureTransfer, report: Report) -> TransferReport:
         len(labelled.classes),
         labelled.features.shape[1],
         order.options,
-        of_images=isinstance(found[0], Path),
+        of_images=any(isinstance(each, Path) for each in found),
     )
     report(_said(expected), 0.0)
     scratch, tried, prepared = _baseline(labelled, found, draws)
@@ -71,8 +71,9 @@ def measure(order: MeasureTransfer, report: Report) -> TransferReport:
 
 def _check(labelled: Labelled, found: Contents, order: MeasureTransfer) -> None:
     fitting.check_options(order.options)
-    if len(labelled.classes) < 2:
-        raise InvalidInput(f"all examples are of class {labelled.classes[0]!r}; give some of another class")
+    if len(labelled.classes) == 1:
+        (only,) = labelled.classes
+        raise InvalidInput(f"all examples are of class {only!r}; give some of another class")
     if labelled.described.any():
         raise InvalidInput("transfer is measured on examples alone; leave descriptions of classes out")
     for row, content in enumerate(found):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any  # scikit-image is typed in part only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,7 @@ def features(paths: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.flo
         paths: n image files of any size; all are resized to the same square.
 
     Returns:
-        float32 of shape (n, at most 1764) and of shape (n, at most 3072). Where there are fewer examples than
-        dimensions, axes are turned so that as many as examples are left: distances stay, and so does what logistic
-        regression with a quadratic penalty learns.
+        float32 of shape (n, 1764) and of shape (n, 3072), the latter 0 to 1.
 
     Raises:
         InvalidInput: a file is no image; says which.
@@ -32,27 +31,17 @@ def features(paths: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.flo
     """
     looks = [_look(row, path) for row, path in enumerate(paths)]
     gradients, colours = (np.stack(each) for each in zip(*looks, strict=True))
-    return _turned(gradients), _turned(colours)
+    return gradients, colours
 
 
 def _look(row: int, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    from skimage.feature import hog
+    from skimage.feature import hog  # pyright: ignore[reportUnknownVariableType]
 
     try:
         image = decoding.decode(path.read_bytes())
     except InvalidInput as error:
         raise InvalidInput(f"example {row}: {error}") from error
     grey = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
-    gradients: NDArray[np.float64] = hog(
-        grey, _ORIENTATIONS, pixels_per_cell=(_CELL, _CELL), cells_per_block=(_BLOCK, _BLOCK)
-    )
+    gradients: Any = hog(grey, _ORIENTATIONS, pixels_per_cell=(_CELL, _CELL), cells_per_block=(_BLOCK, _BLOCK))
     colours = np.asarray(image.resize((_COLOUR_SIDE, _COLOUR_SIDE), Image.Resampling.BILINEAR))
-    return gradients.astype(np.float32), colours.ravel().astype(np.float32) / 255
-
-
-def _turned(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    count, dimensions = features.shape
-    if count >= dimensions:
-        return features
-    coordinates: NDArray[np.float32] = np.linalg.qr(features.T, mode="r").T
-    return coordinates
+    return np.asarray(gradients, np.float32), np.asarray(colours, np.float32).ravel() / np.float32(255)

@@ -1,5 +1,7 @@
 """Whether two sides differ at any number of shots, or only by chance."""
 
+from typing import Any  # SciPy is typed in part only
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,9 +32,10 @@ def mcnemar_p(only_first: NDArray[np.int64], only_second: NDArray[np.int64]) -> 
 
     Source: McNemar 1947; Meinshausen, Meier and Buehlmann 2009, p-values for high-dimensional regression, section 3.
     """
-    from scipy.stats import binom
+    from scipy import stats
 
     fewer, both = np.minimum(only_first, only_second), only_first + only_second
+    binom: Any = stats.binom
     tails: NDArray[np.float64] = binom.cdf(fewer, both, 0.5)
     each = np.minimum(1.0, 2 * tails)
     return float(each[0]) if len(each) == 1 else min(1.0, 2 * float(np.median(each)))

@@ -140,6 +140,11 @@ def test_curves_are_drawn_where_the_figures_are():
         assert share == pytest.approx(mark.figure.value, abs=0.001)
         assert mark.high < mark.y < mark.low
     assert len(head.draws) == 10 * (len(SHOTS) - 1)  # the last point has one draw only, which is its mark
+    three_points = (
+        (ticks[0.6] - ticks[0.8]) * 0.03 / 0.2
+    )  # the first draw of the head is its worst, from scratch its best
+    assert head.draws[0][1] - head.marks[0].y == pytest.approx(three_points, abs=0.2)
+    assert scratch.draws[0][1] - scratch.marks[0].y == pytest.approx(-three_points, abs=0.2)
     assert drawn.saving.y == pytest.approx(scratch.marks[-1].y)
     assert drawn.saving.end < drawn.saving.start == scratch.marks[-1].x
     assert head.ahead.startswith(f"M{head.marks[-1].x:g},{head.marks[-1].y:g}L")
