@@ -54,7 +54,7 @@ def merged(parts):
     return dataclasses.replace(fitted(classes=moments.classes), moments=moments)
 
 
-def evaluate(head, labelled):
+def evaluate(head, labelled, groups):
     return Evaluation(example_count=len(labelled.targets), threads=os.environ["OMP_NUM_THREADS"])
 
 

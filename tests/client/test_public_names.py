@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, heads, predictions, queries, resources, stats, types
+from frostline.client import errors, groups, heads, predictions, queries, resources, stats, types
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, groups, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 

@@ -37,6 +37,12 @@ LabelField = Annotated[
         metavar="FIELD", help="Field with the label, of rows or of records; label when not given.", show_default=False
     ),
 ]
+GroupField = Annotated[
+    str,
+    typer.Option(
+        metavar="FIELD", help="Field with the group, of rows or of records, to judge by group too.", show_default=False
+    ),
+]
 Collection = Annotated[
     str,
     typer.Option(
@@ -53,17 +59,21 @@ Vector = Annotated[
 Version = Annotated[int, typer.Option(metavar="N", help="The version; the one that serves when 0.", min=0)]
 
 
-def examples_of(source: str | None, text_field: str, image_field: str, label_field: str) -> "list[Example]":
+def examples_of(
+    source: str | None, text_field: str, image_field: str, label_field: str, group_field: str = ""
+) -> "list[Example]":
     """Reads a source; none is no examples."""
     if source is None:
         return []
     from frostline.indexer import read_examples
 
-    return read_examples(source, text_field=text_field, image_field=image_field, label_field=label_field)
+    return read_examples(
+        source, text_field=text_field, image_field=image_field, label_field=label_field, group_field=group_field
+    )
 
 
 def records_of(
-    collection: str, label_field: str, filter: str, param: Sequence[str] | None, vector: str
+    collection: str, label_field: str, filter: str, param: Sequence[str] | None, vector: str, group_field: str = ""
 ) -> "LabelledRecords | None":
     """Labelled records of a collection; None where none is named."""
     if not collection:
@@ -74,4 +84,4 @@ def records_of(
     from frostline.client import LabelledRecords
 
     values: dict[str, Any] = parameters(param)
-    return LabelledRecords(collection, label_field or "label", filter, vector, values or None)
+    return LabelledRecords(collection, label_field or "label", filter, vector, values or None, group_field)

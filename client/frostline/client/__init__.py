@@ -23,6 +23,13 @@ from frostline.client.errors import (
     StorageFull,
     Unavailable,
 )
+from frostline.client.groups import (
+    GroupAnswers,
+    GroupComparison,
+    GroupEvaluation,
+    GroupMitigation,
+    GroupThreshold,
+)
 from frostline.client.heads import (
     Example,
     ExportFormat,
@@ -113,6 +120,11 @@ __all__ = [
     "FrostlineError",
     "Fusion",
     "FusionMethod",
+    "GroupAnswers",
+    "GroupComparison",
+    "GroupEvaluation",
+    "GroupMitigation",
+    "GroupThreshold",
     "Head",
     "HeadClass",
     "HeadFailed",

@@ -123,18 +123,21 @@ class PredictionMethods:
         *,
         vectors: ArrayLike | Embeddings | None = None,
         labels: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         version: int = 0,
         timeout_seconds: float = 600.0,
     ) -> Evaluation:
-        """Judges a head on labelled examples it has not seen.
+        """Judges a head on labelled examples it has not seen, and by group where these have groups.
 
         Args:
             name: the head's name.
             examples: see `train_head`; so are `vectors`, `labels`, `records` and `collection`.
             vectors: ready vectors, of shape (n, d).
             labels: their n labels.
+            groups: their n groups; examples and records bring theirs, see `Example` and `LabelledRecords`. Each example
+                has one, or none has; 2 to 100 groups of 10 examples or more.
             records: labelled records of a collection.
             collection: where `record_id` of examples is looked up.
             version: the version to judge; the one that serves when 0.
@@ -151,6 +154,7 @@ class PredictionMethods:
                 examples,
                 vectors=vectors,
                 labels=labels,
+                groups=groups,
                 records=records,
                 collection=collection,
                 version=version,

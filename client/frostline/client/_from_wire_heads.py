@@ -6,6 +6,7 @@ import numpy as np
 
 from frostline.client import heads, predictions
 from frostline.client._from_wire import short, space_of
+from frostline.client._from_wire_groups import comparison_of, interval_of
 from frostline.client._names import HEAD_STATES, RECIPES, name_of
 from frostline.client.errors import Internal
 from frostline.v1 import head_service_pb2 as v1
@@ -58,8 +59,8 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
     return predictions.Evaluation(
         version=message.version,
         example_count=message.example_count,
-        accuracy=_interval_of(message.accuracy),
-        macro_f1=_interval_of(message.macro_f1),
+        accuracy=interval_of(message.accuracy),
+        macro_f1=interval_of(message.macro_f1),
         calibration_error=message.calibration_error,
         log_loss=message.log_loss if message.HasField("log_loss") else None,
         overfitting_gap=message.overfitting_gap if message.HasField("overfitting_gap") else None,
@@ -70,6 +71,7 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
         mean_set_size=message.mean_set_size,
         classes=tuple(map(_class_evaluation_of, message.classes)),
         confusion=confusion.reshape(2 * [count if confusion.size else 0]),
+        groups=comparison_of(message.groups) if message.HasField("groups") else None,
     )
 
 
@@ -92,10 +94,6 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
         train_seconds=message.train_seconds,
         exact_updates=message.exact_updates,
     )
-
-
-def _interval_of(message: v1.Interval) -> predictions.Interval:
-    return predictions.Interval(message.value, message.low, message.high)
 
 
 def _class_evaluation_of(message: v1.ClassEvaluation) -> predictions.ClassEvaluation:

@@ -47,6 +47,7 @@ class Given:
     examples: Iterable[Example] | AsyncIterable[Example] = ()
     vectors: ArrayLike | Embeddings | None = None
     labels: Sequence[str] | None = None
+    groups: Sequence[str] | None = None
     records: LabelledRecords | None = None
     collection: str = ""
 
@@ -57,13 +58,14 @@ class ExampleCalls(EncoderCalls):
     async def _examples(self, given: Given, embedder: Embedder, progress: HeadProgress | None = None) -> v1.Examples:
         kinds = await _sorted(given.examples)
         vectors = _Vectors()
-        vectors.add_given(given.vectors, given.labels)
+        vectors.add_given(given.vectors, given.labels, given.groups)
         vectors.add_examples(kinds.vectors)
         contents = kinds.contents
         encoder, space = await embedder() if kinds.size_bytes > REQUEST_BYTES else ("", None)
         if encoder:
-            async for labels, embedded in self._embedded(contents, encoder, space, progress):
-                vectors.add(embedded.vectors, labels, embedded.space)
+            async for part, embedded in self._embedded(contents, encoder, space, progress):
+                labels, groups = _words(part)
+                vectors.add(embedded.vectors, labels, groups, embedded.space)
             contents = []
         message = vectors.message()
         message.examples.extend(example_message(example) for _, example in (*contents, *kinds.records))
@@ -84,7 +86,7 @@ class ExampleCalls(EncoderCalls):
         encoder: str,
         space: EmbeddingSpace | None,
         progress: HeadProgress | None,
-    ) -> AsyncIterator[tuple[list[str], Embeddings]]:
+    ) -> AsyncIterator[tuple[Sequence[Numbered], Embeddings]]:
         layer, dimensions, normalize = (space.layer, space.dimensions, space.normalize) if space else ("", 0, None)
         for start in range(0, len(contents), _AT_ONCE):
             if progress:
@@ -94,7 +96,7 @@ class ExampleCalls(EncoderCalls):
             embedded = await self.embed(inputs, encoder, layer=layer, dimensions=dimensions, normalize=normalize)
             for place, error in embedded.errors.items():
                 raise from_status(f"example {part[place][0]}: {error.message}", error.code, error.reason)
-            yield [example.label for _, example in part], embedded
+            yield part, embedded
 
 
 @dataclass(slots=True)
@@ -112,6 +114,11 @@ class _Kinds:
     vectors: list[Numbered]
     records: list[Numbered]
     size_bytes: int = 0
+
+
+def _words(examples: Sequence[Numbered]) -> tuple[list[str], list[str]]:
+    """Labels and groups."""
+    return [example.label for _, example in examples], [example.group for _, example in examples]
 
 
 async def _sorted(examples: Iterable[Example] | AsyncIterable[Example]) -> _Kinds:
@@ -141,6 +148,10 @@ def _check(place: int, example: Example) -> None:
         unicode(example.label)
     except InvalidInput as error:
         raise InvalidInput(f"label of example {place}: {error}") from error
+    try:
+        unicode(example.group)
+    except InvalidInput as error:
+        raise InvalidInput(f"group of example {place}: {error}") from error
 
 
 def _collection(given: Given, record: Numbered) -> str:
@@ -158,11 +169,19 @@ class _Vectors:
     def __init__(self) -> None:
         self._rows: list[NDArray[np.float32]] = []
         self._labels: list[str] = []
+        self._groups: list[str] = []
         self._space: EmbeddingSpace | None = None
 
-    def add(self, rows: NDArray[np.float32], labels: Sequence[str], space: EmbeddingSpace | None = None) -> None:
-        if len(rows) != len(labels):
-            raise InvalidInput(f"{len(rows)} vectors and {len(labels)} labels do not fit; give one of each")
+    def add(
+        self,
+        rows: NDArray[np.float32],
+        labels: Sequence[str],
+        groups: Sequence[str],
+        space: EmbeddingSpace | None = None,
+    ) -> None:
+        for words, what in ((labels, "labels"), (groups, "groups")):
+            if len(rows) != len(words):
+                raise InvalidInput(f"{len(rows)} vectors and {len(words)} {what} do not fit; give one of each")
         if self._rows and rows.shape[1] != self._rows[0].shape[1]:
             before = self._rows[0].shape[1]
             raise InvalidInput(
@@ -172,22 +191,28 @@ class _Vectors:
             raise SpaceMismatch("vectors of two embedding spaces were given; embed all with one encoder, the same way")
         self._rows.append(rows)
         self._labels += map(unicode, labels)
+        self._groups += map(unicode, groups)
         self._space = self._space or space
 
-    def add_given(self, vectors: ArrayLike | Embeddings | None, labels: Sequence[str] | None) -> None:
+    def add_given(
+        self, vectors: ArrayLike | Embeddings | None, labels: Sequence[str] | None, groups: Sequence[str] | None
+    ) -> None:
         not_alone(labels)
+        not_alone(groups)
         if (vectors is None) != (labels is None):
             missing = "labels" if labels is None else "vectors"
             raise InvalidInput(f"vectors and labels belong together; {missing} are missing")
         if vectors is not None and labels is not None:
             rows, space = matrix(vectors)
-            self.add(rows, labels, space)
+            self.add(rows, labels, [""] * len(labels) if groups is None else groups, space)
+        elif groups is not None:
+            raise InvalidInput("groups belong to vectors, which are missing; give each Example its group instead")
 
     def add_examples(self, examples: Sequence[Numbered]) -> None:
         for place, example in examples:
             try:
                 row = np.frombuffer(vector_bytes(cast("NDArray[np.float32]", example.vector)), "<f4")
-                self.add(row[np.newaxis], [example.label])
+                self.add(row[np.newaxis], [example.label], [example.group])
             except InvalidInput as error:
                 raise InvalidInput(f"example {place}: {error}") from error
 
@@ -195,4 +220,9 @@ class _Vectors:
         if not self._rows:
             return v1.Examples()
         space = space_message(self._space) if self._space else None
-        return v1.Examples(vectors=tensors.encode(np.concatenate(self._rows)), labels=self._labels, space=space)
+        return v1.Examples(
+            vectors=tensors.encode(np.concatenate(self._rows)),
+            labels=self._labels,
+            groups=self._groups if any(self._groups) else [],
+            space=space,
+        )

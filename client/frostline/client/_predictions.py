@@ -103,6 +103,7 @@ class PredictionCalls(ExampleCalls):
         *,
         vectors: ArrayLike | Embeddings | None = None,
         labels: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         version: int = 0,
@@ -110,7 +111,9 @@ class PredictionCalls(ExampleCalls):
     ) -> Evaluation:
         """Judges a head; see `Client.evaluate_head`."""
         request = v1.EvaluateHeadRequest(head=head_path(name), version=whole(version, "version"))
-        given = Given(examples=examples, vectors=vectors, labels=labels, records=records, collection=collection)
+        given = Given(
+            examples=examples, vectors=vectors, labels=labels, groups=groups, records=records, collection=collection
+        )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return await self._embedder(name, timeout_seconds)

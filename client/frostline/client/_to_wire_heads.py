@@ -45,7 +45,7 @@ def example_message(example: Example) -> v1.Example:
     Raises:
         InvalidInput: it cannot be read, or is no Unicode.
     """
-    message = v1.Example(label=unicode(example.label))
+    message = v1.Example(label=unicode(example.label), group=unicode(example.group))
     if example.text is not None:
         message.text = unicode(example.text)
     if example.image is not None:
@@ -68,6 +68,7 @@ def records_message(records: LabelledRecords) -> v1.LabelledRecords:
         field=unicode(records.field),
         filter=filter_message(records.filter, records.parameters),
         vector_name=unicode(records.vector_name),
+        group_field=unicode(records.group_field),
     )
 
 

@@ -23,6 +23,7 @@ class Example:
         vector: of shape (d,), in the head's space. No part of equality.
         record_id: id of a record of the collection that the call names; its stored vector is taken.
         label: its class.
+        group: the group it is judged in by `evaluate_head`; training does not look at it.
     """
 
     text: str | None = None
@@ -30,6 +31,7 @@ class Example:
     vector: Floats | None = field(default=None, compare=False)
     record_id: str | None = None
     label: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class LabelledRecords:
         filter: which records, see `Client.search`; all when empty.
         vector_name: the vector that is taken; the first when empty.
         parameters: values of the filter's parameters, see `Client.search`.
+        group_field: path of the field with the group, see `Example`. Records without it are passed over.
     """
 
     collection: str
@@ -50,6 +53,7 @@ class LabelledRecords:
     filter: str = ""
     vector_name: str = ""
     parameters: Mapping[str, Any] | None = None
+    group_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, cast, overload
+from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.client.types import ItemError, Timings
+
+if TYPE_CHECKING:
+    from frostline.client.groups import GroupComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,7 @@ class Evaluation:
         classes: the classes of the head and of the examples, by label.
         confusion: int64 of shape (c, c): true by predicted, both in the order of `classes`; of shape (0, 0) where these
             are more than 1,000. No part of equality.
+        groups: the same by group; None where the examples have none.
     """
 
     version: int
@@ -236,6 +240,7 @@ class Evaluation:
     mean_set_size: float
     classes: tuple[ClassEvaluation, ...]
     confusion: NDArray[np.int64] = field(compare=False)
+    groups: "GroupComparison | None" = None
 
     def most_confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """The pairs that are mixed up most: the true label, the predicted one, and how often; most frequent first."""

@@ -22,17 +22,22 @@ class LabelledOptions(IndexOptions):
 
     Attributes:
         label_field: the field with the label: a text, a number or a boolean.
+        group_field: the field with the group, likewise; empty for none.
     """
 
     collection: str = ""
     label_field: str = _DEFAULT_LABEL_FIELD
+    group_field: str = ""
 
     def option_of(self, field: str) -> str:
         """The option that names a field, as it is called on the command line."""
-        return "--label-field" if field == self.label_field else IndexOptions.option_of(self, field)
+        own = {self.group_field: "--group-field", self.label_field: "--label-field"}
+        return own.get(field) or IndexOptions.option_of(self, field)
 
 
-def read_examples(source: str, *, text_field: str = "", image_field: str = "", label_field: str = "") -> list[Example]:
+def read_examples(
+    source: str, *, text_field: str = "", image_field: str = "", label_field: str = "", group_field: str = ""
+) -> list[Example]:
     """Reads labelled examples.
 
     Args:
@@ -41,6 +46,7 @@ def read_examples(source: str, *, text_field: str = "", image_field: str = "", l
         text_field: the field with the text; `text` where neither this nor `image_field` is given.
         image_field: the field with an image, see `IndexOptions`.
         label_field: the field with the label; `label` when empty.
+        group_field: the field with the group, see `Example`; none when empty.
 
     Raises:
         BadSource: there is no such source, a row is no example (says which), or there are none.
@@ -50,12 +56,17 @@ def read_examples(source: str, *, text_field: str = "", image_field: str = "", l
         raise BadSource(f"{PYDOC} has no labels; give a file of rows or a folder of images")
     folder = Path(source)
     if folder.is_dir():
-        named = {"--text-field": text_field, "--image-field": image_field, "--label-field": label_field}
+        named = {
+            "--text-field": text_field,
+            "--image-field": image_field,
+            "--label-field": label_field,
+            "--group-field": group_field,
+        }
         if given := [option for option, field in named.items() if field]:
             raise BadSource(f"a folder of images has no fields; leave out {', '.join(given)}")
         examples = list(_from_folder(folder))
     else:
-        examples = list(_from_rows(source, text_field, image_field, label_field or _DEFAULT_LABEL_FIELD))
+        examples = list(_from_rows(source, text_field, image_field, label_field or _DEFAULT_LABEL_FIELD, group_field))
     if not examples:
         raise BadSource(f"{source} holds no examples")
     return examples
@@ -69,34 +80,43 @@ def _from_folder(folder: Path) -> Iterator[Example]:
         yield Example(image=folder / name, label=label)
 
 
-def _from_rows(source: str, text_field: str, image_field: str, label_field: str) -> Iterator[Example]:
+def _from_rows(source: str, text_field: str, image_field: str, label_field: str, group_field: str) -> Iterator[Example]:
     # Rows of JSON tell their fields one by one; columns are known before, and other ones may hold what no payload can.
     has_columns = Path(source).suffix.lower() in (".csv", ".parquet")
     options = LabelledOptions(
         text_field=text_field,
         image_field=image_field,
         label_field=label_field,
-        payload_fields=(label_field,) if has_columns else None,
+        group_field=group_field,
+        payload_fields=tuple(filter(None, (label_field, group_field))) if has_columns else None,
     )
     for row in open_source(source, options).rows(Position()):
         yield _example(source, row, options)
 
 
 def _example(source: str, row: Row, options: LabelledOptions) -> Example:
-    record, field = row.record, options.label_field
+    record = row.record
     if isinstance(record, Rejection):
         raise BadSource(f"row {row.number} of {source} is no example: {record.message}")
-    if field not in record.payload:
+    label = _word(source, row, options, options.label_field, "label")
+    group = _word(source, row, options, options.group_field, "group") if options.group_field else ""
+    return Example(text=record.text, image=record.image, label=label, group=group)
+
+
+def _word(source: str, row: Row, options: LabelledOptions, field: str, what: str) -> str:
+    """The label or group that a row says."""
+    payload = row.record.payload
+    if field not in payload:
         content = options.image_field or options.text_field or "text"
-        known = ", ".join(map(repr, [content, *record.payload][:_SHOWN_FIELDS]))
-        raise BadSource(f"row {row.number} of {source} has no {field!r}, it has {known}; choose with --label-field")
-    label = _label(record.payload[field])
-    if label is None:
-        shown = f"{str(record.payload[field])[:60]!r} of type {type(record.payload[field]).__name__}"
+        known = ", ".join(map(repr, [content, *payload][:_SHOWN_FIELDS]))
+        raise BadSource(f"row {row.number} of {source} has no {field!r}, it has {known}; choose with --{what}-field")
+    word = _label(payload[field])
+    if word is None:
+        shown = f"{str(payload[field])[:60]!r} of type {type(payload[field]).__name__}"
         raise BadSource(
-            f"label field {field!r} of row {row.number} of {source} is {shown}; it must be a text or a number"
+            f"{what} field {field!r} of row {row.number} of {source} is {shown}; it must be a text or a number"
         )
-    return Example(text=record.text, image=record.image, label=label)
+    return word
 
 
 def _label(value: Any) -> str | None:  # noqa: ANN401

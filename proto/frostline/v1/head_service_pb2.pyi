@@ -141,6 +141,7 @@ class Example(google.protobuf.message.Message):
     VECTOR_FIELD_NUMBER: builtins.int
     RECORD_ID_FIELD_NUMBER: builtins.int
     LABEL_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_NUMBER: builtins.int
     text: builtins.str
     """A text."""
     image: builtins.bytes
@@ -149,6 +150,8 @@ class Example(google.protobuf.message.Message):
     """A record of the collection that the request names; its stored vector is taken."""
     label: builtins.str
     """Required. Its class."""
+    group: builtins.str
+    """Optional. The group it is judged in, see `Evaluation.groups`. Training does not look at it."""
     @property
     def vector(self) -> frostline.v1.embedding_pb2.Vector:
         """A vector in the head's space."""
@@ -161,9 +164,10 @@ class Example(google.protobuf.message.Message):
         vector: frostline.v1.embedding_pb2.Vector | None = ...,
         record_id: builtins.str = ...,
         label: builtins.str = ...,
+        group: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["image", b"image", "kind", b"kind", "record_id", b"record_id", "text", b"text", "vector", b"vector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["image", b"image", "kind", b"kind", "label", b"label", "record_id", b"record_id", "text", b"text", "vector", b"vector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["group", b"group", "image", b"image", "kind", b"kind", "label", b"label", "record_id", b"record_id", "text", b"text", "vector", b"vector"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["text", "image", "vector", "record_id"] | None: ...
 
 global___Example = Example
@@ -178,6 +182,7 @@ class LabelledRecords(google.protobuf.message.Message):
     FIELD_FIELD_NUMBER: builtins.int
     FILTER_FIELD_NUMBER: builtins.int
     VECTOR_NAME_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_FIELD_NUMBER: builtins.int
     collection: builtins.str
     """Required. The resource name, `collections/{collection}`."""
     field: builtins.str
@@ -186,6 +191,8 @@ class LabelledRecords(google.protobuf.message.Message):
     """
     vector_name: builtins.str
     """Optional. Name of the vector that is taken; the collection's first when empty."""
+    group_field: builtins.str
+    """Optional. Path of the payload field that holds the group, as `Example.group`. Records without it are passed over."""
     @property
     def filter(self) -> frostline.v1.record_service_pb2.Filter:
         """Optional. Which records are taken; all when unset."""
@@ -197,9 +204,10 @@ class LabelledRecords(google.protobuf.message.Message):
         field: builtins.str = ...,
         filter: frostline.v1.record_service_pb2.Filter | None = ...,
         vector_name: builtins.str = ...,
+        group_field: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "vector_name", b"vector_name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "group_field", b"group_field", "vector_name", b"vector_name"]) -> None: ...
 
 global___LabelledRecords = LabelledRecords
 
@@ -215,6 +223,7 @@ class Examples(google.protobuf.message.Message):
     RECORDS_FIELD_NUMBER: builtins.int
     COLLECTION_FIELD_NUMBER: builtins.int
     SPACE_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
     collection: builtins.str
     """Optional. The collection, `collections/{collection}`, that `record_id` of examples is looked up in."""
     @property
@@ -237,6 +246,10 @@ class Examples(google.protobuf.message.Message):
     def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
         """Optional. The space of `vectors`; checked when set."""
 
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The n groups of `vectors`, as `Example.group`."""
+
     def __init__(
         self,
         *,
@@ -246,9 +259,10 @@ class Examples(google.protobuf.message.Message):
         records: global___LabelledRecords | None = ...,
         collection: builtins.str = ...,
         space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
+        groups: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["records", b"records", "space", b"space", "vectors", b"vectors"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection", "examples", b"examples", "labels", b"labels", "records", b"records", "space", b"space", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "examples", b"examples", "groups", b"groups", "labels", b"labels", "records", b"records", "space", b"space", "vectors", b"vectors"]) -> None: ...
 
 global___Examples = Examples
 
@@ -1146,6 +1160,7 @@ class Evaluation(google.protobuf.message.Message):
     MEAN_SET_SIZE_FIELD_NUMBER: builtins.int
     CLASSES_FIELD_NUMBER: builtins.int
     CONFUSION_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. The version that was judged."""
     example_count: builtins.int
@@ -1188,6 +1203,10 @@ class Evaluation(google.protobuf.message.Message):
         1,000.
         """
 
+    @property
+    def groups(self) -> global___GroupComparison:
+        """Output only. The same by group; unset where the examples have none."""
+
     def __init__(
         self,
         *,
@@ -1205,9 +1224,10 @@ class Evaluation(google.protobuf.message.Message):
         mean_set_size: builtins.float = ...,
         classes: collections.abc.Iterable[global___ClassEvaluation] | None = ...,
         confusion: collections.abc.Iterable[builtins.int] | None = ...,
+        groups: global___GroupComparison | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "overfitting_gap", b"overfitting_gap"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "groups", b"groups", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "overfitting_gap", b"overfitting_gap"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_abstain_auroc", b"_abstain_auroc"]) -> typing.Literal["abstain_auroc"] | None: ...
     @typing.overload
@@ -1218,6 +1238,203 @@ class Evaluation(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_overfitting_gap", b"_overfitting_gap"]) -> typing.Literal["overfitting_gap"] | None: ...
 
 global___Evaluation = Evaluation
+
+@typing.final
+class GroupEvaluation(google.protobuf.message.Message):
+    """How a group fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    EXAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    MACRO_F1_FIELD_NUMBER: builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: builtins.int
+    ABSTAINED_SHARE_FIELD_NUMBER: builtins.int
+    ANSWERED_ACCURACY_FIELD_NUMBER: builtins.int
+    SET_COVERAGE_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. Its name."""
+    example_count: builtins.int
+    """Output only. How many examples are in it."""
+    calibration_error: builtins.float
+    """Output only. Expected calibration error, 15 bins of equal width."""
+    abstained_share: builtins.float
+    """Output only. The share of examples that the head abstains from."""
+    answered_accuracy: builtins.float
+    """Output only. Accuracy on the others; unset where there are none."""
+    set_coverage: builtins.float
+    """Output only. The share of label sets that hold the true label."""
+    @property
+    def accuracy(self) -> global___Interval:
+        """Output only. The share predicted right; a bootstrap interval."""
+
+    @property
+    def macro_f1(self) -> global___Interval:
+        """Output only. The mean F1 of classes that an example of the group is of or was taken for."""
+
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        example_count: builtins.int = ...,
+        accuracy: global___Interval | None = ...,
+        macro_f1: global___Interval | None = ...,
+        calibration_error: builtins.float = ...,
+        abstained_share: builtins.float = ...,
+        answered_accuracy: builtins.float | None = ...,
+        set_coverage: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_answered_accuracy", b"_answered_accuracy", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "macro_f1", b"macro_f1"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_answered_accuracy", b"_answered_accuracy", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "example_count", b"example_count", "group", b"group", "macro_f1", b"macro_f1", "set_coverage", b"set_coverage"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_answered_accuracy", b"_answered_accuracy"]) -> typing.Literal["answered_accuracy"] | None: ...
+
+global___GroupEvaluation = GroupEvaluation
+
+@typing.final
+class GroupAnswers(google.protobuf.message.Message):
+    """What a threshold makes of a group."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    share: builtins.float
+    """Output only. The share of its examples that are answered."""
+    accuracy: builtins.float
+    """Output only. Accuracy of the answers; unset where there are none."""
+    def __init__(
+        self,
+        *,
+        share: builtins.float = ...,
+        accuracy: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_accuracy", b"_accuracy", "accuracy", b"accuracy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_accuracy", b"_accuracy", "accuracy", b"accuracy", "share", b"share"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_accuracy", b"_accuracy"]) -> typing.Literal["accuracy"] | None: ...
+
+global___GroupAnswers = GroupAnswers
+
+@typing.final
+class GroupThreshold(google.protobuf.message.Message):
+    """A threshold of a group's own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. The group."""
+    threshold: builtins.float
+    """Output only. The lowest probability of an answer; 2 for never answering."""
+    @property
+    def before(self) -> global___GroupAnswers:
+        """Output only. With the head's threshold, on examples that none was chosen on."""
+
+    @property
+    def after(self) -> global___GroupAnswers:
+        """Output only. With this one, on the same."""
+
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        threshold: builtins.float = ...,
+        before: global___GroupAnswers | None = ...,
+        after: global___GroupAnswers | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["after", b"after", "before", b"before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "before", b"before", "group", b"group", "threshold", b"threshold"]) -> None: ...
+
+global___GroupThreshold = GroupThreshold
+
+@typing.final
+class GroupMitigation(google.protobuf.message.Message):
+    """Thresholds that make answers as good in every group: chosen on half of the examples, measured on the others."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ERROR_FIELD_NUMBER: builtins.int
+    THRESHOLDS_FIELD_NUMBER: builtins.int
+    GAP_BEFORE_FIELD_NUMBER: builtins.int
+    GAP_AFTER_FIELD_NUMBER: builtins.int
+    error: builtins.float
+    """Output only. The error that answers stay below in each group: the head's `abstain_error`; where that is 0, the error of
+    the best group.
+    """
+    @property
+    def thresholds(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupThreshold]:
+        """Output only. The thresholds, by group."""
+
+    @property
+    def gap_before(self) -> global___Interval:
+        """Output only. Accuracy of answers in the best group less that in the worst, with the head's threshold; unset where fewer
+        than two groups have answers.
+        """
+
+    @property
+    def gap_after(self) -> global___Interval:
+        """Output only. The same, with the thresholds of the groups."""
+
+    def __init__(
+        self,
+        *,
+        error: builtins.float = ...,
+        thresholds: collections.abc.Iterable[global___GroupThreshold] | None = ...,
+        gap_before: global___Interval | None = ...,
+        gap_after: global___Interval | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["gap_after", b"gap_after", "gap_before", b"gap_before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "gap_after", b"gap_after", "gap_before", b"gap_before", "thresholds", b"thresholds"]) -> None: ...
+
+global___GroupMitigation = GroupMitigation
+
+@typing.final
+class GroupComparison(google.protobuf.message.Message):
+    """How groups of examples fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: builtins.int
+    BEST_FIELD_NUMBER: builtins.int
+    WORST_FIELD_NUMBER: builtins.int
+    GAP_FIELD_NUMBER: builtins.int
+    P_VALUE_FIELD_NUMBER: builtins.int
+    MITIGATION_FIELD_NUMBER: builtins.int
+    best: builtins.str
+    """Output only. The group of the highest accuracy."""
+    worst: builtins.str
+    """Output only. The group of the lowest accuracy."""
+    p_value: builtins.float
+    """Output only. How often the gap would be as large if chance alone had put examples into groups."""
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupEvaluation]:
+        """Output only. The groups, by name."""
+
+    @property
+    def gap(self) -> global___Interval:
+        """Output only. Accuracy of the best less that of the worst; a bootstrap interval of the difference between these two."""
+
+    @property
+    def mitigation(self) -> global___GroupMitigation:
+        """Output only. Thresholds that would close it."""
+
+    def __init__(
+        self,
+        *,
+        groups: collections.abc.Iterable[global___GroupEvaluation] | None = ...,
+        best: builtins.str = ...,
+        worst: builtins.str = ...,
+        gap: global___Interval | None = ...,
+        p_value: builtins.float = ...,
+        mitigation: global___GroupMitigation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["gap", b"gap", "mitigation", b"mitigation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "worst", b"worst"]) -> None: ...
+
+global___GroupComparison = GroupComparison
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

@@ -178,6 +178,32 @@ async def test_labelled_records_of_a_collection_are_learned_from(server):
     )
 
 
+async def test_a_head_is_judged_by_group_of_whichever_kind_of_example(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    await calls.CreateCollection(create_request(dimensions=3))
+    records = [
+        record(str(n), vector=[1, 0, 1], payload=json.dumps({"side": "right", "by": {"who": n % 2}}).encode())
+        for n in range(20)
+    ]
+    await calls.UpsertRecords(upsert_request(*records, record("none", vector=[1, 0, 1], payload=b'{"side": "left"}')))
+    asked = points(2)
+    asked.groups.extend(["0"] * 10 + ["given"] * 10)
+    asked.records.MergeFrom(h.LabelledRecords(collection="collections/notes", field="side", group_field="by.who"))
+    asked.examples.append(h.Example(vector=vector([-1, 0, 1]), label="right", group="1"))
+    judged = (await calls.EvaluateHead(h.EvaluateHeadRequest(head="heads/sides", examples=asked))).groups
+    assert [(each.group, each.example_count) for each in judged.groups] == [("0", 20), ("1", 11), ("given", 10)]
+    assert (judged.worst, judged.groups[1].accuracy.value) == ("1", 10 / 11)
+    assert len(judged.mitigation.thresholds) == 3
+    asked.examples[0].group = ""
+    request = h.EvaluateHeadRequest(head="heads/sides", examples=asked)
+    assert "example 0 has no group, and others have" in (await said(calls.EvaluateHead(request)))[1]
+    del request.examples.groups[10:]
+    assert "there are 10 groups of 20 vectors" in (await said(calls.EvaluateHead(request)))[1]
+    ungrouped = h.EvaluateHeadRequest(head="heads/sides", examples=points(2))
+    assert not (await calls.EvaluateHead(ungrouped)).HasField("groups")
+
+
 async def test_an_example_that_cannot_be_read_fails_the_version_and_says_which(server):
     calls = server.calls
     await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))

@@ -39,11 +39,13 @@ class Read:
     Attributes:
         rows: float32 vectors of shape (d,), or what they are to be made of.
         labels: of the same length.
+        groups: likewise; empty for none. Descriptions have none.
         described: how many of them, the last ones, are descriptions of classes.
     """
 
     rows: list[NDArray[np.float32] | Content] = field(default_factory=list[NDArray[np.float32] | Content])
     labels: list[str] = field(default_factory=list[str])
+    groups: list[str] = field(default_factory=list[str])
     described: int = 0
 
     @property
@@ -157,6 +159,7 @@ class ExampleReader:
             check_vectors(matrix)
             read.rows += list(place.space.fit(matrix))
             read.labels += examples.labels
+            read.groups += _groups(examples)
         elif examples.labels:
             raise InvalidInput(f"there are {len(examples.labels)} labels and no vectors; send the vectors they are of")
         if examples.HasField("records"):
@@ -172,6 +175,7 @@ class ExampleReader:
             except FrostlineError as error:
                 raise type(error)(f"example {index}: {error}") from error
             read.labels.append(each.label)
+            read.groups.append(each.group)
 
     def _row(
         self, example: pb.Example, place: Place, stored: Mapping[str, NDArray[np.float32]]
@@ -215,10 +219,22 @@ class ExampleReader:
     def _read_records(self, examples: pb.Examples, place: Place, read: Read) -> None:
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
-        for vector, label in labelled_records(collection, slot, examples.records):
+        for vector, label, group in labelled_records(collection, slot, examples.records):
             read.rows.append(place.space.fit(vector[np.newaxis])[0])
             read.labels.append(label)
+            read.groups.append(group)
             convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")
+
+
+def _groups(examples: pb.Examples) -> list[str]:
+    """Of the vectors of a request."""
+    if not examples.groups:
+        return [""] * len(examples.labels)
+    if len(examples.groups) != len(examples.labels):
+        raise InvalidInput(
+            f"there are {len(examples.groups)} groups of {len(examples.labels)} vectors; give the group of each"
+        )
+    return list(examples.groups)
 
 
 def _vector(message: Vector, place: Place) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from frostline.server.api.off_loop import FEW_ITEMS
 from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.evaluation import Evaluation
+from frostline.server.heads.groups import Groups
 from frostline.server.heads.orders import Evaluate
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
@@ -96,13 +97,18 @@ class HeadPredictions:
         place = Place(version.config.encoder, version.config.space)
         read = await self._reader.read(request.examples, place)
         await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
+        groups = await asyncio.to_thread(Groups.of, read.groups) if any(read.groups) else None
         features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
         labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True)
         head = self._heads.artifact_folder(name, version)
 
         def question(folder: Path) -> Evaluate:
             examples.save(folder / "examples", labelled)
-            return Evaluate(artifact=head, examples=folder / "examples")
+            if groups:
+                groups.save(folder / "groups.json")
+            return Evaluate(
+                artifact=head, examples=folder / "examples", groups=folder / "groups.json" if groups else None
+            )
 
         try:
             found = await self._judging.answer(question, lambda step, done: None, about=head)

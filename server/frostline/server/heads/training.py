@@ -12,6 +12,7 @@ import numpy as np
 from frostline.server import child
 from frostline.server.heads import artifact, evaluation, examples, fitting
 from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.groups import Groups
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
 
@@ -26,7 +27,8 @@ def main() -> None:
 def _done(order: Order) -> dict[str, object]:
     match order.root:
         case Evaluate() as question:
-            judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples))
+            groups = question.groups and Groups.load(question.groups)
+            judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples), groups)
             return judged.model_dump(mode="json")
         case wanted:
             begun = time.monotonic()
