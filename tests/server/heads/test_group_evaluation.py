@@ -7,11 +7,11 @@ import pytest
 from sklearn import metrics
 
 from frostline.server.errors import InvalidInput
-from frostline.server.heads import evaluation
+from frostline.server.heads import evaluation, group_evaluation
 from frostline.server.heads.abstention import NEVER_ANSWERS
 from frostline.server.heads.calibration import probabilities
 from frostline.server.heads.decision import Linear
-from frostline.server.heads.group_evaluation import GroupComparison
+from frostline.server.heads.group_evaluation import Answered, GroupComparison
 from frostline.server.heads.groups import Groups
 from frostline.server.heads.labelled import Labelled
 from made_heads import fitted
@@ -64,9 +64,9 @@ def test_a_gap_is_stated_with_its_interval_and_is_no_chance():
 
 
 def test_groups_that_chance_made_seldom_look_apart():
-    """A p-value below 0.1 comes in a tenth of the draws; in more than 13 of 60 it would once in 1,000 times."""
-    p_values = [compared([0.8, 0.8, 0.8], size=60, seed=seed).p_value for seed in range(60)]
-    assert sum(value < 0.1 for value in p_values) <= 13
+    """A p-value below 0.1 comes in a tenth of the draws; in more than 10 of 40 it would once in 500 times."""
+    p_values = [compared([0.8, 0.8, 0.8], size=60, seed=seed).p_value for seed in range(40)]
+    assert sum(value < 0.1 for value in p_values) <= 10
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.15)
 
 
@@ -87,12 +87,28 @@ def test_the_error_of_the_head_is_that_of_the_thresholds_where_it_has_one():
     assert all(1 - threshold.after.accuracy < 0.13 for threshold in found.thresholds)
 
 
-def test_thresholds_are_measured_on_examples_they_were_not_chosen_on():
-    """Of predictions that are right by chance a threshold finds the luckiest, and on others it does not help."""
+def test_thresholds_are_measured_on_examples_they_were_not_chosen_on(monkeypatch):
+    """Group by group, one half is always right and the other always wrong, and it is known which is which."""
+    features = np.tile(np.eye(3, dtype=np.float32)[[0, 1]], (100, 1))
+    targets = np.tile([0, 0], 100)
+    groups = Groups.of(["x"] * 100 + ["y"] * 100)
+    monkeypatch.setattr(group_evaluation, "_halves", lambda groups: targets == np.tile([0, 1], 100))
+    labelled = Labelled(features, targets, CLASSES, np.zeros(200, np.bool_))
+    found = evaluation.evaluate(replace(HEAD, abstain_error=0.1), labelled, groups).groups.mitigation
+    assert [threshold.after for threshold in found.thresholds] == 2 * [Answered(share=1, accuracy=0)]
+
+
+def test_half_of_each_group_is_chosen_on():
+    groups = Groups.of(["x"] * 10 + ["y"] * 31)
+    halves = group_evaluation._halves(groups)
+    assert np.bincount(groups.members[halves]).tolist() == [5, 15]
+    assert 0 < halves[10:26].sum() < 15
+
+
+def test_a_group_whose_answers_cannot_be_good_enough_is_never_answered():
     found = compared([0.2, 50.0], size=30).mitigation
-    assert [threshold.group for threshold in found.thresholds] == ["group 0", "group 1"]
     assert found.thresholds[1].threshold == NEVER_ANSWERS
-    assert (found.thresholds[1].after.share, found.thresholds[1].after.accuracy) == (0, None)
+    assert found.thresholds[1].after == Answered(share=0, accuracy=None)
     assert found.gap_after is None
 
 
