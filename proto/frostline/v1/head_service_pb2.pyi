@@ -341,6 +341,7 @@ class CreateHeadRequest(google.protobuf.message.Message):
     EXAMPLES_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. Its name: lower-case letters, digits, hyphens and underscores, at most 63, a letter or digit first. Where a
     head has the name already, this trains a new version of it from these examples alone.
@@ -351,6 +352,10 @@ class CreateHeadRequest(google.protobuf.message.Message):
     """
     description: builtins.str
     """Optional. What it is for, at most 1,000 characters."""
+    request_id: builtins.str
+    """Optional. At most 64 bytes of the client's choice: where a version was begun by the same request already, nothing is
+    done.
+    """
     @property
     def examples(self) -> global___Examples:
         """Required. What it learns from."""
@@ -367,9 +372,10 @@ class CreateHeadRequest(google.protobuf.message.Message):
         examples: global___Examples | None = ...,
         options: global___HeadOptions | None = ...,
         description: builtins.str = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "options", b"options"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "options", b"options", "request_id", b"request_id"]) -> None: ...
 
 global___CreateHeadRequest = CreateHeadRequest
 
@@ -383,8 +389,11 @@ class UpdateHeadRequest(google.protobuf.message.Message):
     ADDED_FIELD_NUMBER: builtins.int
     REMOVED_FIELD_NUMBER: builtins.int
     REMOVED_CLASSES_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. The resource name, `heads/{head}`."""
+    request_id: builtins.str
+    """Optional. As in `CreateHeadRequest`."""
     @property
     def added(self) -> global___Examples:
         """Optional. Examples to add; new labels make new classes."""
@@ -404,9 +413,10 @@ class UpdateHeadRequest(google.protobuf.message.Message):
         added: global___Examples | None = ...,
         removed: global___Examples | None = ...,
         removed_classes: collections.abc.Iterable[builtins.str] | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["added", b"added", "removed", b"removed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["added", b"added", "name", b"name", "removed", b"removed", "removed_classes", b"removed_classes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["added", b"added", "name", b"name", "removed", b"removed", "removed_classes", b"removed_classes", "request_id", b"request_id"]) -> None: ...
 
 global___UpdateHeadRequest = UpdateHeadRequest
 
@@ -443,10 +453,13 @@ class MergeHeadsRequest(google.protobuf.message.Message):
     HEAD_ID_FIELD_NUMBER: builtins.int
     PARTS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. The name of the merged head, as in `CreateHeadRequest`."""
     description: builtins.str
     """Optional. What it is for."""
+    request_id: builtins.str
+    """Optional. As in `CreateHeadRequest`."""
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MergePart]:
         """Required. The heads, at least two."""
@@ -457,8 +470,9 @@ class MergeHeadsRequest(google.protobuf.message.Message):
         head_id: builtins.str = ...,
         parts: collections.abc.Iterable[global___MergePart] | None = ...,
         description: builtins.str = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "head_id", b"head_id", "parts", b"parts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "head_id", b"head_id", "parts", b"parts", "request_id", b"request_id"]) -> None: ...
 
 global___MergeHeadsRequest = MergeHeadsRequest
 
@@ -536,7 +550,7 @@ class ListHeadsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Optional. The most heads to return; 100 when 0, at most 1000."""
+    """Optional. The most heads to return; 100 when 0, at most 1000. Fewer come where they are large."""
     page_token: builtins.str
     """Optional. `next_page_token` of an earlier answer."""
     def __init__(

@@ -12,7 +12,7 @@ from frostline.server.api.head_messages import evaluation_message, prediction_me
 from frostline.server.api.head_places import Place
 from frostline.server.api.inputs import Vectors, Waiting
 from frostline.server.api.judging import Judging
-from frostline.server.api.off_loop import FEW_ITEMS
+from frostline.server.api.off_loop import FEW_ITEMS, off_loop
 from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.evaluation import Evaluation
@@ -58,7 +58,7 @@ class HeadPredictions:
             raise InvalidInput(f"limit {request.limit} is out of range; ask for 1 class or more")
         limit = min(max(request.limit, 1), len(predictor.classes))
         if request.HasField("vectors"):
-            made = _given(request, place, name)
+            made = await off_loop(request, 1, lambda: _given(request, place, name))
         else:
             convert.at_most(len(request.inputs), MOST_INPUTS, "inputs")
             made = await self._reader.vectors(request, place, waiting)

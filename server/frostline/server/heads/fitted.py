@@ -118,3 +118,13 @@ class Fitted:
     trials: tuple[Trial, ...]
     held_out_accuracy: float | None
     train_accuracy: float | None
+
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings it takes."""
+        return self.scope.means.shape[1]
+
+    @property
+    def keeps_moments(self) -> bool:
+        """Whether updates and merges are exact."""
+        return self.moments is not None
