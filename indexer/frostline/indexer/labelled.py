@@ -1,6 +1,6 @@
 """Labelled examples from what can be indexed: rows that say their label, and a folder of images for each label."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,24 +98,22 @@ def _example(source: str, row: Row, options: LabelledOptions) -> Example:
     record = row.record
     if isinstance(record, Rejection):
         raise BadSource(f"row {row.number} of {source} is no example: {record.message}")
-    label = _word(source, row, options, options.label_field, "label")
-    group = _word(source, row, options, options.group_field, "group") if options.group_field else ""
+    label = _word(source, row.number, record.payload, options, "label")
+    group = _word(source, row.number, record.payload, options, "group") if options.group_field else ""
     return Example(text=record.text, image=record.image, label=label, group=group)
 
 
-def _word(source: str, row: Row, options: LabelledOptions, field: str, what: str) -> str:
+def _word(source: str, number: int, payload: Mapping[str, Any], options: LabelledOptions, what: str) -> str:
     """The label or group that a row says."""
-    payload = row.record.payload
+    field = options.label_field if what == "label" else options.group_field
     if field not in payload:
         content = options.image_field or options.text_field or "text"
         known = ", ".join(map(repr, [content, *payload][:_SHOWN_FIELDS]))
-        raise BadSource(f"row {row.number} of {source} has no {field!r}, it has {known}; choose with --{what}-field")
+        raise BadSource(f"row {number} of {source} has no {field!r}, it has {known}; choose with --{what}-field")
     word = _label(payload[field])
     if word is None:
         shown = f"{str(payload[field])[:60]!r} of type {type(payload[field]).__name__}"
-        raise BadSource(
-            f"{what} field {field!r} of row {row.number} of {source} is {shown}; it must be a text or a number"
-        )
+        raise BadSource(f"{what} field {field!r} of row {number} of {source} is {shown}; it must be a text or a number")
     return word
 
 

@@ -94,6 +94,7 @@ def evaluate(fitted: Fitted, labelled: Labelled, groups: Groups | None = None) -
     true = _places(labelled.classes, classes)[labelled.targets]
     predicted = _places(fitted.classes, classes)[answers.predicted]
     confusion = Confusion.of(true, predicted, len(classes))
+    told = Answers(true, predicted, answers.confidence, answers.covered)
     accuracy, macro_f1 = _scores(confusion)
     answered = answers.confidence >= fitted.abstain_threshold
     known = answers.likelihood[~np.isnan(answers.likelihood)]
@@ -111,7 +112,7 @@ def evaluate(fitted: Fitted, labelled: Labelled, groups: Groups | None = None) -
         mean_set_size=float(np.mean(answers.set_size)),
         classes=_table(confusion, classes),
         confusion=tuple(confusion.table().ravel().tolist()) if len(classes) <= MAX_CONFUSION_CLASSES else (),
-        groups=groups and compare(Answers(true, predicted, answers.confidence, answers.covered), groups, fitted),
+        groups=None if groups is None else compare(told, groups, fitted),
     )
 
 

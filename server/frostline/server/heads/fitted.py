@@ -122,7 +122,7 @@ class Fitted:
     @property
     def dimensions(self) -> int:
         """Of the embeddings it takes."""
-        return self.scope.means.shape[1]
+        return int(self.scope.means.shape[1])
 
     @property
     def keeps_moments(self) -> bool:

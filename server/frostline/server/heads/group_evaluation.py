@@ -130,7 +130,8 @@ class Answers:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each is predicted right: bool of shape (n,)."""
-        return self.true == self.predicted
+        right: NDArray[np.bool_] = self.true == self.predicted
+        return right
 
 
 def compare(answers: Answers, groups: Groups, fitted: Fitted) -> GroupComparison:
@@ -221,7 +222,8 @@ def _mitigation(answers: Answers, groups: Groups, fitted: Fitted) -> Mitigation:
     right, confidence, members = answers.right, answers.confidence, groups.members
     error = fitted.abstain_error or _best_error(right[chosen], members[chosen])
     thresholds: list[GroupThreshold] = []
-    before, after = [], []
+    before: list[tuple[int, int]] = []
+    after: list[tuple[int, int]] = []
     for place, name in enumerate(groups.names):
         learned, held_out = chosen & (members == place), ~chosen & (members == place)
         threshold = answer_threshold(confidence[learned], right[learned], error)

@@ -27,7 +27,7 @@ def main() -> None:
 def _done(order: Order) -> dict[str, object]:
     match order.root:
         case Evaluate() as question:
-            groups = question.groups and Groups.load(question.groups)
+            groups = None if question.groups is None else Groups.load(question.groups)
             judged = evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples), groups)
             return judged.model_dump(mode="json")
         case wanted:
