@@ -66,6 +66,7 @@ def test_options_reach_the_server(fake, pretended, pets, tmp_path):
         descriptions={"owl": "a bird of the night"},
         abstain_error=0.05,
         coverage=0.8,
+        task=v1.HEAD_TASK_CLASS,
     )
     records = request.examples.records
     assert (records.collection, records.field, records.vector_name) == ("collections/notes", "label", "title")
@@ -165,6 +166,8 @@ def test_predictions_for_programs(pretended, trained):
         {
             "input": "miaow",
             "label": "dog",
+            "value": None,
+            "interval": None,
             "probability": 0.75,
             "abstained": False,
             "out_of_scope": 5 / 64,

@@ -22,7 +22,7 @@ _STEPS = {
 
 
 @contextmanager
-def steps_progress(session: Session, text: str) -> Generator[Callable[[str, float], None]]:
+def question_progress(session: Session, text: str = "Sending examples") -> Generator[Callable[[str, float], None]]:
     """Shows how far long work is while its block runs, unless a program reads the output.
 
     Args:
@@ -36,7 +36,7 @@ def steps_progress(session: Session, text: str) -> Generator[Callable[[str, floa
             nonlocal before
             if step != before:
                 before = step
-                shown.step(_STEPS.get(step, step))
+                shown.step(_STEPS.get(step, step.capitalize()))
             shown.update(round(share * _PERCENT), _PERCENT)
 
         yield report
@@ -44,13 +44,13 @@ def steps_progress(session: Session, text: str) -> Generator[Callable[[str, floa
 
 @contextmanager
 def training_progress(session: Session, head: str) -> Generator[Callable[[str, float], None]]:
-    """Shows how far a training is; see `steps_progress`.
+    """Shows how far a training is while its block runs, unless a program reads the output.
 
     Args:
         session: knows its reader.
         head: its name, for a user who interrupts the wait.
     """
-    with steps_progress(session, "Sending examples") as shown:
+    with question_progress(session) as shown:
         begun = False
 
         def report(step: str, share: float) -> None:

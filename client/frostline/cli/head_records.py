@@ -6,7 +6,7 @@ import typer
 
 from frostline.cli.arguments import CollectionName, Filter, Parameters, parameters
 from frostline.cli.failure import CommandFailed
-from frostline.cli.head_progress import patience_seconds, steps_progress
+from frostline.cli.head_progress import patience_seconds, question_progress
 from frostline.cli.labelled_arguments import HeadName, Vector, Version
 from frostline.cli.output import Column, say, show_fields, show_json, show_table
 from frostline.cli.session import Session, client_command
@@ -44,7 +44,7 @@ def predict_records(
     Run again after it was interrupted, or for what is new, it changes only what is not so already. A record that cannot
     be written does not stop the others; the exit code is then 1.
     """
-    with session.connect() as client, steps_progress(session, "Labelling records") as report:
+    with session.connect() as client, question_progress(session, "Labelling records") as report:
         found = client.predict_records(
             name,
             collection,

@@ -5,6 +5,7 @@ from frostline.client._client import Client
 from frostline.client._encoders import Progress
 from frostline.client._head_examples import HeadProgress
 from frostline.client._retry import Retry
+from frostline.client.comparisons import CandidateCost, ComparedEncoder, Comparison, ComparisonCost
 from frostline.client.errors import (
     AlreadyExists,
     Conflict,
@@ -36,6 +37,7 @@ from frostline.client.heads import (
     Head,
     HeadClass,
     HeadState,
+    HeadTask,
     HeadVersion,
     LabelledRecords,
     Recipe,
@@ -48,6 +50,7 @@ from frostline.client.predictions import (
     PredictedRecords,
     Prediction,
     Predictions,
+    ValueEvaluation,
 )
 from frostline.client.queries import (
     Combination,
@@ -75,6 +78,16 @@ from frostline.client.resources import (
     VectorField,
 )
 from frostline.client.stats import CollectionStats, MeasuredRecall, Segment, VectorIndex
+from frostline.client.transfer import (
+    LabelSaving,
+    TransferBaseline,
+    TransferCost,
+    TransferGrowth,
+    TransferPoint,
+    TransferReport,
+    TransferSeconds,
+    TransferSplit,
+)
 from frostline.client.types import (
     Deleted,
     Dtype,
@@ -95,12 +108,16 @@ from frostline.client.types import (
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
+    "CandidateCost",
     "Check",
     "ClassEvaluation",
     "Client",
     "Collection",
     "CollectionStats",
     "Combination",
+    "ComparedEncoder",
+    "Comparison",
+    "ComparisonCost",
     "Conflict",
     "DataDamaged",
     "DeadlineExceeded",
@@ -130,6 +147,7 @@ __all__ = [
     "HeadFailed",
     "HeadProgress",
     "HeadState",
+    "HeadTask",
     "HeadVersion",
     "Hit",
     "Hits",
@@ -140,6 +158,7 @@ __all__ = [
     "Interval",
     "InvalidInput",
     "ItemError",
+    "LabelSaving",
     "LabelledRecords",
     "Layer",
     "MeasuredRecall",
@@ -167,10 +186,18 @@ __all__ = [
     "SpaceMismatch",
     "StorageFull",
     "Timings",
+    "TransferBaseline",
+    "TransferCost",
+    "TransferGrowth",
+    "TransferPoint",
+    "TransferReport",
+    "TransferSeconds",
+    "TransferSplit",
     "Trial",
     "Truncate",
     "Unavailable",
     "Upserted",
+    "ValueEvaluation",
     "VectorField",
     "VectorIndex",
 ]

@@ -28,7 +28,7 @@ class PredictionMethods:
         batch_size: int = 256,
         timeout_seconds: float | None = None,
     ) -> Predictions:
-        """Predicts labels: embeds and classifies in one call. Large inputs are cut into several.
+        """Predicts labels or numbers: embeds and answers in one call. Large inputs are cut into several.
 
         Args:
             head: the head's name.
@@ -122,7 +122,8 @@ class PredictionMethods:
         examples: Iterable[Example] = (),
         *,
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         groups: Sequence[str] | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
@@ -135,9 +136,10 @@ class PredictionMethods:
             name: the head's name.
             examples: see `train_head`; so are `vectors`, `labels`, `records` and `collection`.
             vectors: ready vectors, of shape (n, d).
-            labels: their n labels.
+            labels: their n labels, see `train_head`.
+            values: their n numbers, for a head that answers numbers.
             groups: their n groups; examples and records bring theirs, see `Example` and `LabelledRecords`. Each example
-                has one, or none has; 2 to 100 groups of 10 examples or more.
+                has one, or none has; 2 to 100 groups of 10 examples or more. For heads of classes.
             records: labelled records of a collection.
             collection: where `record_id` of examples is looked up.
             version: the version to judge; the one that serves when 0.
@@ -154,6 +156,7 @@ class PredictionMethods:
                 examples,
                 vectors=vectors,
                 labels=labels,
+                values=values,
                 groups=groups,
                 records=records,
                 collection=collection,

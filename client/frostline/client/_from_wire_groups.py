@@ -1,7 +1,7 @@
 """How groups fared, from messages."""
 
 from frostline.client import groups
-from frostline.client.predictions import Interval
+from frostline.client._from_wire_intervals import interval_of
 from frostline.v1 import head_service_pb2 as v1
 
 
@@ -21,11 +21,6 @@ def comparison_of(message: v1.GroupComparison) -> groups.GroupComparison:
             gap_after=interval_of(mitigation.gap_after) if mitigation.HasField("gap_after") else None,
         ),
     )
-
-
-def interval_of(message: v1.Interval) -> Interval:
-    """A figure from the wire."""
-    return Interval(message.value, message.low, message.high)
 
 
 def _group_of(message: v1.GroupEvaluation) -> groups.GroupEvaluation:

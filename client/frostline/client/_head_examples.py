@@ -21,6 +21,7 @@ from frostline.client._to_wire import (
     vector_bytes,
 )
 from frostline.client._to_wire_heads import content_bytes, example_message, records_message
+from frostline.client._truths import Truth, say, truth_of, truths_of
 from frostline.client.errors import InvalidInput, SpaceMismatch, from_status
 from frostline.client.heads import Example, LabelledRecords
 from frostline.client.types import Embeddings, EmbeddingSpace, Input
@@ -46,7 +47,8 @@ class Given:
 
     examples: Iterable[Example] | AsyncIterable[Example] = ()
     vectors: ArrayLike | Embeddings | None = None
-    labels: Sequence[str] | None = None
+    labels: Sequence[str] | Sequence[Sequence[str]] | None = None
+    values: ArrayLike | None = None
     groups: Sequence[str] | None = None
     records: LabelledRecords | None = None
     collection: str = ""
@@ -58,14 +60,14 @@ class ExampleCalls(EncoderCalls):
     async def _examples(self, given: Given, embedder: Embedder, progress: HeadProgress | None = None) -> v1.Examples:
         kinds = await _sorted(given.examples)
         vectors = _Vectors()
-        vectors.add_given(given.vectors, given.labels, given.groups)
+        vectors.add_given(given.vectors, truths_of(given.labels, given.values), given.groups)
         vectors.add_examples(kinds.vectors)
         contents = kinds.contents
         encoder, space = await embedder() if kinds.size_bytes > REQUEST_BYTES else ("", None)
         if encoder:
             async for part, embedded in self._embedded(contents, encoder, space, progress):
-                labels, groups = _words(part)
-                vectors.add(embedded.vectors, labels, groups, embedded.space)
+                truths, groups = [truth_of(example) for example in part], [example.group for example in part]
+                vectors.add(embedded.vectors, truths, groups, embedded.space)
             contents = []
         message = vectors.message()
         message.examples.extend(example_message(example) for _, example in (*contents, *kinds.records))
@@ -86,7 +88,7 @@ class ExampleCalls(EncoderCalls):
         encoder: str,
         space: EmbeddingSpace | None,
         progress: HeadProgress | None,
-    ) -> AsyncIterator[tuple[Sequence[Numbered], Embeddings]]:
+    ) -> AsyncIterator[tuple[list[Example], Embeddings]]:
         layer, dimensions, normalize = (space.layer, space.dimensions, space.normalize) if space else ("", 0, None)
         for start in range(0, len(contents), _AT_ONCE):
             if progress:
@@ -96,7 +98,7 @@ class ExampleCalls(EncoderCalls):
             embedded = await self.embed(inputs, encoder, layer=layer, dimensions=dimensions, normalize=normalize)
             for place, error in embedded.errors.items():
                 raise from_status(f"example {part[place][0]}: {error.message}", error.code, error.reason)
-            yield part, embedded
+            yield [example for _, example in part], embedded
 
 
 @dataclass(slots=True)
@@ -114,11 +116,6 @@ class _Kinds:
     vectors: list[Numbered]
     records: list[Numbered]
     size_bytes: int = 0
-
-
-def _words(examples: Sequence[Numbered]) -> tuple[list[str], list[str]]:
-    """Labels and groups."""
-    return [example.label for _, example in examples], [example.group for _, example in examples]
 
 
 async def _sorted(examples: Iterable[Example] | AsyncIterable[Example]) -> _Kinds:
@@ -145,7 +142,7 @@ def _check(place: int, example: Example) -> None:
     if [example.text, example.image, example.record_id].count(None) + (example.vector is None) != 3:
         raise InvalidInput(f"example {place} needs one of text, image, vector and record_id")
     try:
-        unicode(example.label)
+        truth_of(example)
     except InvalidInput as error:
         raise InvalidInput(f"label of example {place}: {error}") from error
     try:
@@ -164,24 +161,24 @@ def _collection(given: Given, record: Numbered) -> str:
 
 
 class _Vectors:
-    """Ready vectors of one space, and their labels."""
+    """Ready vectors of one space, and what they say."""
 
     def __init__(self) -> None:
         self._rows: list[NDArray[np.float32]] = []
-        self._labels: list[str] = []
+        self._truths: list[Truth] = []
         self._groups: list[str] = []
         self._space: EmbeddingSpace | None = None
 
     def add(
         self,
         rows: NDArray[np.float32],
-        labels: Sequence[str],
+        truths: Sequence[Truth],
         groups: Sequence[str],
         space: EmbeddingSpace | None = None,
     ) -> None:
-        for words, what in ((labels, "labels"), (groups, "groups")):
-            if len(rows) != len(words):
-                raise InvalidInput(f"{len(rows)} vectors and {len(words)} {what} do not fit; give one of each")
+        for given, what in ((truths, "labels"), (groups, "groups")):
+            if len(rows) != len(given):
+                raise InvalidInput(f"{len(rows)} vectors and {len(given)} {what} do not fit; give one of each")
         if self._rows and rows.shape[1] != self._rows[0].shape[1]:
             before = self._rows[0].shape[1]
             raise InvalidInput(
@@ -190,21 +187,20 @@ class _Vectors:
         if space and self._space and space != self._space:
             raise SpaceMismatch("vectors of two embedding spaces were given; embed all with one encoder, the same way")
         self._rows.append(rows)
-        self._labels += map(unicode, labels)
+        self._truths += truths
         self._groups += map(unicode, groups)
         self._space = self._space or space
 
     def add_given(
-        self, vectors: ArrayLike | Embeddings | None, labels: Sequence[str] | None, groups: Sequence[str] | None
+        self, vectors: ArrayLike | Embeddings | None, truths: Sequence[Truth] | None, groups: Sequence[str] | None
     ) -> None:
-        not_alone(labels)
         not_alone(groups)
-        if (vectors is None) != (labels is None):
-            missing = "labels" if labels is None else "vectors"
+        if (vectors is None) != (truths is None):
+            missing = "labels" if truths is None else "vectors"
             raise InvalidInput(f"vectors and labels belong together; {missing} are missing")
-        if vectors is not None and labels is not None:
+        if vectors is not None and truths is not None:
             rows, space = matrix(vectors)
-            self.add(rows, labels, [""] * len(labels) if groups is None else groups, space)
+            self.add(rows, truths, [""] * len(truths) if groups is None else groups, space)
         elif groups is not None:
             raise InvalidInput("groups belong to vectors, which are missing; give each Example its group instead")
 
@@ -212,7 +208,7 @@ class _Vectors:
         for place, example in examples:
             try:
                 row = np.frombuffer(vector_bytes(cast("NDArray[np.float32]", example.vector)), "<f4")
-                self.add(row[np.newaxis], [example.label], [example.group])
+                self.add(row[np.newaxis], [truth_of(example)], [example.group])
             except InvalidInput as error:
                 raise InvalidInput(f"example {place}: {error}") from error
 
@@ -220,9 +216,7 @@ class _Vectors:
         if not self._rows:
             return v1.Examples()
         space = space_message(self._space) if self._space else None
-        return v1.Examples(
-            vectors=tensors.encode(np.concatenate(self._rows)),
-            labels=self._labels,
-            groups=self._groups if any(self._groups) else [],
-            space=space,
-        )
+        message = v1.Examples(vectors=tensors.encode(np.concatenate(self._rows)), space=space)
+        message.groups.extend(self._groups if any(self._groups) else ())
+        say(self._truths, message)
+        return message

@@ -15,9 +15,10 @@ from frostline.client._names import EXPORT_FORMATS, number_of
 from frostline.client._to_wire import encoder_path, head_path, not_alone, unicode, whole
 from frostline.client._to_wire_heads import options_message, part_message
 from frostline.client._transport import Deadline
+from frostline.client._truths import task_of
 from frostline.client._watch import Watch
 from frostline.client.errors import HeadFailed, Internal
-from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, Head, HeadTask, LabelledRecords, Recipe
 from frostline.v1 import head_service_pb2 as v1
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class HeadCalls(ExampleCalls):
         *,
         encoder: str = "",
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         recipe: Recipe = "auto",
@@ -47,13 +49,16 @@ class HeadCalls(ExampleCalls):
         descriptions: Mapping[str, str] | None = None,
         abstain_error: float = 0.0,
         coverage: float = 0.9,
+        task: HeadTask | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
         timeout_seconds: float | None = None,
     ) -> Head:
         """Trains a head; see `Client.train_head`."""
-        given = Given(examples=examples, vectors=vectors, labels=labels, records=records, collection=collection)
+        given = Given(
+            examples=examples, vectors=vectors, labels=labels, values=values, records=records, collection=collection
+        )
         request = v1.CreateHeadRequest(
             head_id=unicode(name),
             encoder=encoder_path(encoder) if encoder else "",
@@ -66,6 +71,7 @@ class HeadCalls(ExampleCalls):
             return encoder, None
 
         request.examples.CopyFrom(await self._examples(given, embedder, progress))
+        request.options.task = task_of(request.examples, task)
         begun = await self._call(self._transport.heads.CreateHead, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)
 
@@ -77,7 +83,8 @@ class HeadCalls(ExampleCalls):
         removed_classes: Sequence[str] = (),
         *,
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         wait: bool = True,
@@ -86,7 +93,9 @@ class HeadCalls(ExampleCalls):
     ) -> Head:
         """Trains a new version of a head; see `Client.update_head`."""
         not_alone(removed_classes)
-        more = Given(examples=added, vectors=vectors, labels=labels, records=records, collection=collection)
+        more = Given(
+            examples=added, vectors=vectors, labels=labels, values=values, records=records, collection=collection
+        )
         less = Given(examples=removed, collection=collection)
         request = v1.UpdateHeadRequest(
             name=head_path(name),

@@ -93,6 +93,22 @@ class HeadServiceStub:
     ]
     """Judges a head on labelled examples it has not seen."""
 
+    MeasureTransfer: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
+
+    CompareEncoders: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.CompareEncodersRequest,
+        frostline.v1.head_service_pb2.CompareEncodersResponse,
+    ]
+    """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+    how far it is, and in the last message what was found; ends when the caller goes.
+    """
+
     ExportHead: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
         frostline.v1.head_service_pb2.ExportHeadResponse,
@@ -173,6 +189,22 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureTransfer: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
+
+    CompareEncoders: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.CompareEncodersRequest,
+        frostline.v1.head_service_pb2.CompareEncodersResponse,
+    ]
+    """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+    how far it is, and in the last message what was found; ends when the caller goes.
+    """
 
     ExportHead: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -276,6 +308,26 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.Evaluation, collections.abc.Awaitable[frostline.v1.head_service_pb2.Evaluation]]:
         """Judges a head on labelled examples it has not seen."""
+
+    @abc.abstractmethod
+    def MeasureTransfer(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureTransferRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureTransferResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureTransferResponse]]:
+        """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+        Tells how far it is; goes on only while the caller waits.
+        """
+
+    @abc.abstractmethod
+    def CompareEncoders(
+        self,
+        request: frostline.v1.head_service_pb2.CompareEncodersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.CompareEncodersResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.CompareEncodersResponse]]:
+        """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+        how far it is, and in the last message what was found; ends when the caller goes.
+        """
 
     @abc.abstractmethod
     def ExportHead(

@@ -16,6 +16,7 @@ from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.operations import PayloadPatch, Written
 from frostline.server.collections.rows.records import Record
 from frostline.server.errors import Conflict, FrostlineError, InvalidInput, NotFound, ShuttingDown
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import Version
@@ -134,6 +135,8 @@ class RecordPredictions:
         expression = filters.expression(request.filter) if request.HasField("filter") else None
         name = resource_id(request.head, "heads")
         version, predictor = self._heads.predictor(name, request.version)
+        if predictor.task is not Task.CLASS:
+            raise InvalidInput(f"head {name!r} answers {predictor.task}; a head of classes labels a collection")
         collection = self._catalogue.get(resource_id(request.collection, "collections"))
         slot = collection.config.slot(request.vector_name)
         version.config.space.expect(collection.config.vectors[slot].space, f"head {name!r}")

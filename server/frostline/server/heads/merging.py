@@ -6,7 +6,7 @@ from typing import Protocol
 from frostline.server.errors import InvalidInput
 from frostline.server.heads.fitted import EXACT, Recipe
 
-_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage")
+_ALIKE = ("task", "recipe", "strength", "balance_classes", "abstain_error", "coverage")
 
 
 class Part(Protocol):
