@@ -4,9 +4,20 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import comparisons, errors, heads, predictions, queries, resources, stats, transfer, types
+from frostline.client import (
+    comparisons,
+    errors,
+    groups,
+    heads,
+    predictions,
+    queries,
+    resources,
+    stats,
+    transfer,
+    types,
+)
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, comparisons, transfer, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, groups, comparisons, transfer, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 

@@ -24,6 +24,13 @@ from frostline.client.errors import (
     StorageFull,
     Unavailable,
 )
+from frostline.client.groups import (
+    GroupAnswers,
+    GroupComparison,
+    GroupEvaluation,
+    GroupMitigation,
+    GroupThreshold,
+)
 from frostline.client.heads import (
     Example,
     ExportFormat,
@@ -130,6 +137,11 @@ __all__ = [
     "FrostlineError",
     "Fusion",
     "FusionMethod",
+    "GroupAnswers",
+    "GroupComparison",
+    "GroupEvaluation",
+    "GroupMitigation",
+    "GroupThreshold",
     "Head",
     "HeadClass",
     "HeadFailed",

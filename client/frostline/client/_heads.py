@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ class HeadCalls(ExampleCalls):
             encoder=encoder_path(encoder) if encoder else "",
             options=options_message(recipe, strength, balance_classes, descriptions, abstain_error, coverage),
             description=unicode(description),
+            request_id=uuid.uuid4().hex,
         )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
@@ -95,7 +97,11 @@ class HeadCalls(ExampleCalls):
             examples=added, vectors=vectors, labels=labels, values=values, records=records, collection=collection
         )
         less = Given(examples=removed, collection=collection)
-        request = v1.UpdateHeadRequest(name=head_path(name), removed_classes=[unicode(one) for one in removed_classes])
+        request = v1.UpdateHeadRequest(
+            name=head_path(name),
+            removed_classes=[unicode(one) for one in removed_classes],
+            request_id=uuid.uuid4().hex,
+        )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return await self._embedder(name, timeout_seconds)
@@ -118,7 +124,10 @@ class HeadCalls(ExampleCalls):
         """Makes one head of several; see `Client.merge_heads`."""
         not_alone(parts)
         request = v1.MergeHeadsRequest(
-            head_id=unicode(name), parts=map(part_message, parts), description=unicode(description)
+            head_id=unicode(name),
+            parts=map(part_message, parts),
+            description=unicode(description),
+            request_id=uuid.uuid4().hex,
         )
         begun = await self._call(self._transport.heads.MergeHeads, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)

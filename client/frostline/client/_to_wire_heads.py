@@ -46,7 +46,7 @@ def example_message(example: Example) -> v1.Example:
     Raises:
         InvalidInput: it cannot be read, is no Unicode, or says several things.
     """
-    message = v1.Example()
+    message = v1.Example(group=unicode(example.group))
     match truth_of(example):
         case str(label):
             message.label = label
@@ -76,6 +76,7 @@ def records_message(records: LabelledRecords) -> v1.LabelledRecords:
         field=unicode(records.field),
         filter=filter_message(records.filter, records.parameters),
         vector_name=unicode(records.vector_name),
+        group_field=unicode(records.group_field),
     )
 
 

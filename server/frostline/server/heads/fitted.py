@@ -142,3 +142,13 @@ class Fitted:
     task: Task = Task.CLASS
     thresholds: NDArray[np.float64] | None = None
     margin: float | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings it takes."""
+        return int(self.scope.means.shape[1])
+
+    @property
+    def keeps_moments(self) -> bool:
+        """Whether updates and merges are exact."""
+        return self.moments is not None

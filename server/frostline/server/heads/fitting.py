@@ -15,6 +15,7 @@ from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, Task, Tr
 from frostline.server.heads.held_out import Learn
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
+from frostline.server.heads.merging import check_alike
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.recipes import knn
 from frostline.server.heads.recipes.catalogue import TEMPLATES
@@ -22,8 +23,6 @@ from frostline.server.heads.selection import Candidate, select
 
 LOGISTIC_CLASSES = 1_000
 """With more classes AUTO passes logistic regression over: what it takes grows with classes times examples."""
-_ALIKE = ("task", "recipe", "strength", "balance_classes", "abstain_error", "coverage")
-"""What heads must have in common to be merged."""
 
 
 def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitted:
@@ -132,7 +131,8 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
     Raises:
         InvalidInput: the parts are no such heads.
     """
-    moments, first = reduce(Moments.plus, _sums(parts)), parts[0]
+    check_alike(parts)
+    moments, first = reduce(Moments.plus, [part.moments for part in parts if part.moments]), parts[0]
     if first.task is Task.VALUE:
         return regression.merged(parts, moments)
     examples = np.array([max(1, part.counts.sum()) for part in parts], np.float64)
@@ -248,24 +248,6 @@ def _with_classes(labelled: Labelled, classes: tuple[str, ...]) -> Labelled:
     places = {label: place for place, label in enumerate(classes)}
     mine = np.array([places[label] for label in labelled.classes], np.int64)
     return Labelled(labelled.features, mine[labelled.targets], classes, labelled.described)
-
-
-def _sums(parts: Sequence[Fitted]) -> list[Moments]:
-    """The sums of heads that can be merged."""
-    if len(parts) < 2:
-        raise InvalidInput(f"it takes at least two heads to merge, and there is {len(parts)}: name another")
-    for name in _ALIKE:
-        values = sorted({str(getattr(part, name)) for part in parts})
-        if len(values) > 1:
-            raise InvalidInput(f"heads with different {name} ({', '.join(values)}) cannot be merged: train them alike")
-    sums = [part.moments for part in parts if part.moments is not None]
-    if len(sums) < len(parts):
-        exact = ", ".join(sorted(EXACT))
-        raise InvalidInput(f"heads of {parts[0].recipe} cannot be merged, they keep no sums: train one of {exact}")
-    dimensions = sorted({each.sums.shape[1] for each in sums})
-    if len(dimensions) > 1:
-        raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
-    return sums
 
 
 def _counts(parts: Sequence[Fitted], classes: tuple[str, ...]) -> NDArray[np.int64]:

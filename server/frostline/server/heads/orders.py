@@ -67,11 +67,13 @@ class Evaluate(_Frozen):
     Attributes:
         artifact: folder of the head.
         examples: folder of examples that it has not seen.
+        groups: file of their groups; None where they have none.
     """
 
     task: Literal["evaluate"] = "evaluate"
     artifact: Path
     examples: Path
+    groups: Path | None = None
 
 
 class MeasureTransfer(_Frozen):
