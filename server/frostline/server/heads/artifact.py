@@ -81,6 +81,7 @@ def _manifest(fitted: Fitted, content: Mapping[str, arrays.Array], files: Mappin
         trials=fitted.trials,
         held_out_accuracy=fitted.held_out_accuracy,
         train_accuracy=fitted.train_accuracy,
+        scaling=fitted.scaling,
         arrays=arrays.describe(content),
         files=dict(files),
     )

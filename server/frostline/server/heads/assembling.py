@@ -67,6 +67,7 @@ def assembled(
         trials=trials,
         held_out_accuracy=confidence.accuracy,
         train_accuracy=train_accuracy(decision, labelled),
+        scaling=pinned.scaling,
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.server.heads.feature_scaling import scaled
 from frostline.server.heads.fitted import Fitted
 
 UNTESTED_SHARE = 0.08
@@ -26,7 +27,7 @@ def probabilities(fitted: Fitted, features: NDArray[np.float32]) -> NDArray[np.f
     Returns:
         float64 of shape (n, c), rows add up to 1.
     """
-    return softmax(fitted.decision.logits(features) / fitted.temperature)
+    return softmax(fitted.decision.logits(scaled(features, fitted.scaling)) / fitted.temperature)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,9 +90,15 @@ def log_loss(
         targets: int64 of shape (n,).
         weights: float64 of shape (n,), what each example counts; alike when None.
     """
+    return float(np.average(log_losses(logits, targets), weights=weights))
+
+
+def log_losses(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The log loss of each example: float64 of shape (n,); see `log_loss`."""
     highest = logits.max(axis=1)
     total = np.log(np.exp(logits - highest[:, np.newaxis]).sum(axis=1)) + highest
-    return float(np.average(total - logits[np.arange(len(logits)), targets], weights=weights))
+    losses: NDArray[np.float64] = total - logits[np.arange(len(logits)), targets]
+    return losses
 
 
 def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

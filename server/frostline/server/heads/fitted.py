@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from frostline.server.heads.decision import Decision
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.moments import Moments
 
 
@@ -37,6 +38,7 @@ class TrainingOptions(BaseModel):
         balance_classes: whether classes count alike, however many examples they have.
         abstain_error: the error that answers shall stay below; 0 to answer always.
         coverage: how often label sets shall hold the true label.
+        scaling: what is done to each embedding first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +48,7 @@ class TrainingOptions(BaseModel):
     balance_classes: bool = False
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
+    scaling: FeatureScaling = FeatureScaling.AUTO
 
 
 class Trial(BaseModel):
@@ -55,6 +58,7 @@ class Trial(BaseModel):
         recipe: which.
         strength: with what.
         log_loss: cross-validated, in nats, with the temperature fitted.
+        scaling: on embeddings scaled so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +66,7 @@ class Trial(BaseModel):
     recipe: Recipe
     strength: float
     log_loss: float
+    scaling: FeatureScaling = FeatureScaling.NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +105,7 @@ class Fitted:
         trials: what was tried.
         held_out_accuracy: cross-validated; None where nothing could be held out.
         train_accuracy: on the examples themselves; None where there were none at hand, as after a merge.
+        scaling: what is done to each embedding before `decision`, `scope` and `moments` see it; never AUTO.
     """
 
     classes: tuple[str, ...]
@@ -118,3 +124,4 @@ class Fitted:
     trials: tuple[Trial, ...]
     held_out_accuracy: float | None
     train_accuracy: float | None
+    scaling: FeatureScaling = FeatureScaling.NONE

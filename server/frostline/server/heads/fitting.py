@@ -11,6 +11,7 @@ from frostline.server.heads import closed_form
 from frostline.server.heads.assembling import CHOSEN, Report, assembled
 from frostline.server.heads.closed_form import decide
 from frostline.server.heads.decision import Decision, Linear, unit
+from frostline.server.heads.feature_scaling import FeatureScaling, choices, scaled_examples
 from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, TrainingOptions, Trial
 from frostline.server.heads.held_out import Learn
 from frostline.server.heads.labelled import Labelled
@@ -22,15 +23,15 @@ from frostline.server.heads.selection import Candidate, select
 
 LOGISTIC_CLASSES = 1_000
 """With more classes AUTO passes logistic regression over: what it takes grows with classes times examples."""
-_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage")
+_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage", "scaling")
 """What heads must have in common to be merged."""
 
 
 def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitted:
     """Trains a head.
 
-    AUTO takes the best of logistic, ridge and lda. Where no example can be held out, as where each class has one
-    example or a description only, it takes nearest means, and another recipe its usual strength.
+    AUTO takes the best of logistic, ridge and lda; see `selection`. Where no example can be held out, as where each
+    class has one example or a description only, it takes nearest means, and another recipe its usual strength.
 
     Args:
         labelled: the examples.
@@ -42,20 +43,15 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
     """
     _check(labelled)
     check_options(options)
-    recipes = _recipes(labelled, options)
-    trials = select(
-        labelled,
-        [] if options.strength else _candidates(recipes, options.balance_classes),
-        options.balance_classes,
-        lambda done: report("choosing", CHOSEN * done),
-    )
+    scalings = choices(labelled.features, options.scaling)
+    trials = _trials(labelled, scalings, options, report)
     if trials:
-        recipe, strength = trials[0].recipe, trials[0].strength
+        recipe, strength, scaling = trials[0].recipe, trials[0].strength, trials[0].scaling
     else:
         recipe = Recipe.NEAREST_MEAN if options.recipe is Recipe.AUTO else options.recipe
-        strength = options.strength or TEMPLATES[recipe].usual
-    pinned = options.model_copy(update={"recipe": recipe, "strength": strength})
-    return _assembled(Lesson.of(labelled), pinned, trials, None, report)
+        strength, scaling = options.strength or TEMPLATES[recipe].usual, scalings[0]
+    pinned = options.model_copy(update={"recipe": recipe, "strength": strength, "scaling": scaling})
+    return _assembled(Lesson.of(scaled_examples(labelled, scaling)), pinned, trials, None, report)
 
 
 def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: Report) -> Fitted:
@@ -75,9 +71,9 @@ def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: R
     Raises:
         InvalidInput: fewer than two classes are left, or values that are no numbers.
     """
-    lesson = Lesson.of(labelled)
+    lesson = Lesson.of(scaled_examples(labelled, before.scaling))
     if moments is not None and before.recipe in EXACT:
-        lesson = Lesson(_with_classes(labelled, moments.classes), lambda: moments)
+        lesson = Lesson(_with_classes(lesson.labelled, moments.classes), lambda: moments)
     _check(lesson.labelled)
     options = TrainingOptions(
         recipe=before.recipe,
@@ -85,6 +81,7 @@ def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: R
         balance_classes=before.balance_classes,
         abstain_error=before.abstain_error,
         coverage=before.coverage,
+        scaling=before.scaling,
     )
     return _assembled(lesson, options, before.trials, before, report)
 
@@ -126,6 +123,7 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
         trials=(),
         held_out_accuracy=mean(accuracies) if len(accuracies) == len(parts) else None,
         train_accuracy=None,
+        scaling=first.scaling,
     )
 
 
@@ -161,18 +159,26 @@ def _recipes(labelled: Labelled, options: TrainingOptions) -> list[Recipe]:
     return [*ridge, Recipe.LDA, *logistic]
 
 
-def _candidates(recipes: Sequence[Recipe], balance_classes: bool) -> list[Candidate]:
-    """What to try; strengths that are not learned together are tried one by one, so that progress is told often."""
-    return [
-        Candidate(recipe, strengths, _learner(recipe, strengths, balance_classes))
-        for recipe in recipes
-        for strengths in _batches(recipe)
+def _trials(
+    labelled: Labelled, scalings: Sequence[FeatureScaling], options: TrainingOptions, report: Report
+) -> tuple[Trial, ...]:
+    """What was tried, the one to take first; nothing where there is nothing to choose."""
+    if options.strength and len(scalings) == 1:
+        return ()
+    candidates = [
+        Candidate(recipe, strengths, _learner(recipe, strengths, options.balance_classes), scaling)
+        for scaling in scalings
+        for recipe in _recipes(labelled, options)
+        for strengths in _batches(recipe, options.strength)
     ]
+    return select(labelled, candidates, options.balance_classes, lambda done: report("choosing", CHOSEN * done))
 
 
-def _batches(recipe: Recipe) -> list[tuple[float, ...]]:
+def _batches(recipe: Recipe, strength: float | None) -> list[tuple[float, ...]]:
+    """Strengths that are learned together; the others come one by one, so that progress is told often."""
     template = TEMPLATES[recipe]
-    return [template.grid] if template.together else [(strength,) for strength in template.grid]
+    grid = (strength,) if strength else template.grid
+    return [grid] if template.together else [(each,) for each in grid]
 
 
 def _learner(recipe: Recipe, strengths: Sequence[float], balance_classes: bool, start: Decision | None = None) -> Learn:

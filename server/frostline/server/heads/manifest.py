@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from frostline.server.heads.arrays import ArrayInfo
 from frostline.server.heads.checked_files import FileInfo
 from frostline.server.heads.examples import MAX_CLASSES, MAX_LABEL_BYTES
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import Recipe, Trial
 
 FORMAT: Final = 1
@@ -67,6 +68,7 @@ class Manifest(BaseModel):
     trials: tuple[Trial, ...]
     held_out_accuracy: _Share | None
     train_accuracy: _Share | None
+    scaling: FeatureScaling = FeatureScaling.NONE
     arrays: dict[str, ArrayInfo]
     files: dict[str, FileInfo]
 

@@ -1,9 +1,17 @@
-"""Chooses a recipe and its strength by the log loss of held-out examples, each with its own temperature."""
+"""Chooses a recipe, its strength and a scaling by the log loss of held-out examples, each with its own temperature.
+
+Logistic regression goes before the others where their loss is not lower beyond chance. It takes nothing for granted of
+how classes are spread; discriminants win where classes are alike in that, and lose more where they are not.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from frostline.server.heads.calibration import log_loss, temperature
+import numpy as np
+from numpy.typing import NDArray
+
+from frostline.server.heads.calibration import log_losses, temperature
+from frostline.server.heads.feature_scaling import FeatureScaling, scaled_examples
 from frostline.server.heads.fitted import Recipe, Trial
 from frostline.server.heads.folds import sample
 from frostline.server.heads.held_out import HeldOut, Learn, held_out
@@ -12,6 +20,9 @@ from frostline.server.heads.lesson import Lesson
 
 SELECTION_ROWS = 3_000
 """More examples would not be chosen by better, but cost as many times more as there are recipes and strengths."""
+
+CHANCE = 2.0
+"""Standard errors up to which a difference of losses may be chance."""
 
 PARTS = 5
 """Each is held out in turn."""
@@ -25,11 +36,13 @@ class Candidate:
         recipe: which.
         strengths: its strengths.
         learn: learns a decision for each.
+        scaling: what is done to embeddings first.
     """
 
     recipe: Recipe
     strengths: Sequence[float]
     learn: Learn
+    scaling: FeatureScaling = FeatureScaling.NONE
 
 
 def select(
@@ -44,24 +57,50 @@ def select(
         report: told the done share, 0 to 1.
 
     Returns:
-        What was tried, the best first; nothing where no example can be held out.
+        What was tried: the one to take, then the others, the best first. Nothing where no example can be held out.
     """
-    lesson = Lesson.of(sample(labelled, SELECTION_ROWS))
-    trials: list[Trial] = []
+    chosen = sample(labelled, SELECTION_ROWS)
+    scalings = dict.fromkeys(candidate.scaling for candidate in candidates)
+    lessons = {scaling: Lesson.of(scaled_examples(chosen, scaling)) for scaling in scalings}
+    tried: list[_Tried] = []
     for place, candidate in enumerate(candidates):
 
         def told(done: float, place: int = place) -> None:
             report((place + done) / len(candidates))
 
-        outcomes = held_out(lesson, candidate.learn, PARTS, balance_classes, told)
-        trials += [
-            Trial(recipe=candidate.recipe, strength=strength, log_loss=calibrated_loss(outcome))
+        outcomes = held_out(lessons[candidate.scaling], candidate.learn, PARTS, balance_classes, told)
+        tried += [
+            _tried(candidate, strength, outcome)
             for strength, outcome in zip(candidate.strengths, outcomes, strict=False)
         ]
-    return tuple(sorted(trials, key=lambda trial: trial.log_loss))
+    return _ranked(tried)
 
 
-def calibrated_loss(outcome: HeldOut) -> float:
-    """Log loss in nats, with the temperature fitted."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """A trial and the loss of each held-out example, float64 of shape (m,), as a share of the trial's."""
+
+    trial: Trial
+    shares: NDArray[np.float64]
+
+
+def _tried(candidate: Candidate, strength: float, outcome: HeldOut) -> _Tried:
     divided = outcome.logits / temperature(outcome.logits, outcome.targets, outcome.weights)
-    return log_loss(divided, outcome.targets, outcome.weights)
+    losses = log_losses(divided, outcome.targets)
+    shares = losses * outcome.weights / outcome.weights.sum()
+    trial = Trial(recipe=candidate.recipe, strength=strength, log_loss=float(shares.sum()), scaling=candidate.scaling)
+    return _Tried(trial, shares)
+
+
+def _ranked(tried: Sequence[_Tried]) -> tuple[Trial, ...]:
+    ranked = sorted(tried, key=lambda each: each.trial.log_loss)
+    logistic = next((each for each in ranked if each.trial.recipe is Recipe.LOGISTIC), None)
+    if logistic and not _worse(logistic, ranked[0]):
+        ranked = [logistic, *(each for each in ranked if each is not logistic)]
+    return tuple(each.trial for each in ranked)
+
+
+def _worse(one: _Tried, best: _Tried) -> bool:
+    """Whether its loss is higher beyond chance, the same examples having been held out."""
+    differences = one.shares - best.shares
+    return bool(differences.sum() > CHANCE * np.sqrt(len(differences)) * differences.std())

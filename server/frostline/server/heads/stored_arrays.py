@@ -88,6 +88,7 @@ def fitted_of(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> Fi
         trials=manifest.trials,
         held_out_accuracy=manifest.held_out_accuracy,
         train_accuracy=manifest.train_accuracy,
+        scaling=manifest.scaling,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from frostline.server import child
 from frostline.server.heads import artifact, evaluation, examples, fitting
+from frostline.server.heads.feature_scaling import scaled_examples
 from frostline.server.heads.fitted import Fitted
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.orders import Evaluate, Merge, Order, Train, Update
@@ -53,10 +54,10 @@ def _updated(order: Update) -> Fitted:
     moments = before.moments
     if moments and order.removed and order.examples_before:
         gone = examples.load(order.examples_before).rows(np.array(order.removed, np.int64))
-        moments = moments.minus(Moments.of(gone))
+        moments = moments.minus(Moments.of(scaled_examples(gone, before.scaling)))
     if moments and order.added:
         rows = np.arange(len(labelled.targets))[-order.added :]
-        moments = moments.plus(Moments.of(labelled.rows(rows)))
+        moments = moments.plus(Moments.of(scaled_examples(labelled.rows(rows), before.scaling)))
     return fitting.refit(labelled, before, moments, _report)
 
 
