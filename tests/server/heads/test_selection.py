@@ -81,8 +81,8 @@ def logistic(learn):
 def test_logistic_regression_goes_first_where_nothing_is_better_beyond_chance(noise, first):
     def noisy(lesson):
         (found,) = decide_all(Recipe.LDA, (0.3,), lesson.moments, False)
-        noise = np.random.default_rng(0).standard_normal(found.coef.shape)
-        return [Linear(found.coef + 0.3 * np.abs(found.coef).mean() * noise, found.intercept)]
+        drawn = np.random.default_rng(0).standard_normal(found.coef.shape)
+        return [Linear(found.coef + noise * np.abs(found.coef).mean() * drawn, found.intercept)]
 
     trials = select(clouds(40, 40, 40, spread=2), [of_sums(Recipe.LDA, 0.3), logistic(noisy)], False, ignored)
     lda, taken = sorted(trials, key=lambda trial: trial.recipe == Recipe.LOGISTIC)

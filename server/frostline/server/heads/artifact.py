@@ -82,6 +82,7 @@ def _manifest(fitted: Fitted, content: Mapping[str, arrays.Array], files: Mappin
         held_out_accuracy=fitted.held_out_accuracy,
         train_accuracy=fitted.train_accuracy,
         scaling=fitted.scaling,
+        whiten=fitted.whiten,
         arrays=arrays.describe(content),
         files=dict(files),
     )

@@ -68,6 +68,7 @@ def assembled(
         held_out_accuracy=confidence.accuracy,
         train_accuracy=train_accuracy(decision, labelled),
         scaling=pinned.scaling,
+        whiten=pinned.whiten,
     )
 
 

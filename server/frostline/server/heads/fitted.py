@@ -39,6 +39,7 @@ class TrainingOptions(BaseModel):
         abstain_error: the error that answers shall stay below; 0 to answer always.
         coverage: how often label sets shall hold the true label.
         scaling: what is done to each embedding first.
+        whiten: whether embeddings are spread alike in all directions before a recipe sees them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -49,6 +50,7 @@ class TrainingOptions(BaseModel):
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
     scaling: FeatureScaling = FeatureScaling.AUTO
+    whiten: bool = False
 
 
 class Trial(BaseModel):
@@ -105,7 +107,11 @@ class Fitted:
         trials: what was tried.
         held_out_accuracy: cross-validated; None where nothing could be held out.
         train_accuracy: on the examples themselves; None where there were none at hand, as after a merge.
-        scaling: what is done to each embedding before `decision`, `scope` and `moments` see it; never AUTO.
+        scaling: what is done to each embedding before `decision`, `scope` and the sums see it; never AUTO.
+        whiten: whether the recipe saw whitened embeddings. They are whitened within `decision`.
+        target: sums over unlabelled inputs that the head is adapted to, as if they were of one class; None where there
+            are none. `decision` and `scope` are of examples as `alignment` moves them, `moments` of those that were
+            given.
     """
 
     classes: tuple[str, ...]
@@ -125,3 +131,5 @@ class Fitted:
     held_out_accuracy: float | None
     train_accuracy: float | None
     scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
+    target: Moments | None = None

@@ -1,6 +1,7 @@
 """Trains heads, brings them up to date, and merges them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import closed_form
+from frostline.server.heads.alignment import aligned
 from frostline.server.heads.assembling import CHOSEN, Report, assembled
-from frostline.server.heads.closed_form import decide
 from frostline.server.heads.decision import Decision, Linear, unit
 from frostline.server.heads.feature_scaling import FeatureScaling, choices, scaled_examples
 from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, TrainingOptions, Trial
@@ -20,14 +21,15 @@ from frostline.server.heads.moments import Moments
 from frostline.server.heads.recipes import knn
 from frostline.server.heads.recipes.catalogue import TEMPLATES
 from frostline.server.heads.selection import Candidate, select
+from frostline.server.heads.whitening import whitened
 
 LOGISTIC_CLASSES = 1_000
 """With more classes AUTO passes logistic regression over: what it takes grows with classes times examples."""
-_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage", "scaling")
+_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage", "scaling", "whiten")
 """What heads must have in common to be merged."""
 
 
-def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitted:
+def train(labelled: Labelled, options: TrainingOptions, report: Report, target: Labelled | None = None) -> Fitted:
     """Trains a head.
 
     AUTO takes the best of logistic, ridge and lda; see `selection`. Where no example can be held out, as where each
@@ -37,6 +39,7 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
         labelled: the examples.
         options: how to train.
         report: told how far it is.
+        target: what the head shall be adapted to, see `alignment.unlabelled`.
 
     Raises:
         InvalidInput: fewer than two classes, values that are no numbers, or options that do not go together.
@@ -44,14 +47,15 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
     _check(labelled)
     check_options(options)
     scalings = choices(labelled.features, options.scaling)
-    trials = _trials(labelled, scalings, options, report)
+    trials = _trials(labelled, scalings, options, report, target)
     if trials:
         recipe, strength, scaling = trials[0].recipe, trials[0].strength, trials[0].scaling
     else:
         recipe = Recipe.NEAREST_MEAN if options.recipe is Recipe.AUTO else options.recipe
         strength, scaling = options.strength or TEMPLATES[recipe].usual, scalings[0]
     pinned = options.model_copy(update={"recipe": recipe, "strength": strength, "scaling": scaling})
-    return _assembled(Lesson.of(scaled_examples(labelled, scaling)), pinned, trials, None, report)
+    lesson, sums = Lesson.of(scaled_examples(labelled, scaling)), _target(target, scaling)
+    return _assembled(lesson, pinned, trials, None, report, sums)
 
 
 def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: Report) -> Fitted:
@@ -82,8 +86,9 @@ def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: R
         abstain_error=before.abstain_error,
         coverage=before.coverage,
         scaling=before.scaling,
+        whiten=before.whiten,
     )
-    return _assembled(lesson, options, before.trials, before, report)
+    return _assembled(lesson, options, before.trials, before, report, before.target)
 
 
 def merged(parts: Sequence[Fitted]) -> Fitted:
@@ -100,6 +105,9 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
         InvalidInput: the parts are no such heads.
     """
     moments, first = reduce(Moments.plus, _sums(parts)), parts[0]
+    target = _common_target(parts)
+    lesson = aligned(Lesson(_no_examples(moments), lambda: moments), target)
+    (decision,) = _learner(first.recipe, (first.strength,), first)(lesson)
     examples = np.array([max(1, part.counts.sum()) for part in parts], np.float64)
 
     def mean(figures: list[float]) -> float:
@@ -112,18 +120,22 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
         recipe=first.recipe,
         strength=first.strength,
         balance_classes=first.balance_classes,
-        decision=decide(first.recipe, first.strength, moments, first.balance_classes),
+        decision=decision,
         temperature=mean([part.temperature for part in parts]),
         abstain_error=first.abstain_error,
         abstain_threshold=mean([part.abstain_threshold for part in parts]),
         coverage=first.coverage,
         set_quantile=mean([part.set_quantile for part in parts]),
-        scope=Scope(unit(moments.sums).astype(np.float32), np.sort(np.concatenate([p.scope.held_out for p in parts]))),
+        scope=Scope(
+            unit(lesson.moments.sums).astype(np.float32), np.sort(np.concatenate([p.scope.held_out for p in parts]))
+        ),
         moments=moments,
         trials=(),
         held_out_accuracy=mean(accuracies) if len(accuracies) == len(parts) else None,
         train_accuracy=None,
         scaling=first.scaling,
+        whiten=first.whiten,
+        target=target,
     )
 
 
@@ -146,6 +158,8 @@ def check_options(options: TrainingOptions) -> None:
     if strength and recipe in (Recipe.AUTO, Recipe.NEAREST_MEAN):
         raise InvalidInput(f"strength {strength:g} of {recipe}: it has none; name the recipe it is of, or leave it out")
     closed_form.check(recipe, strength, options.balance_classes)
+    if options.whiten and recipe is Recipe.NEAREST_NEIGHBORS:
+        raise InvalidInput("nearest_neighbors cannot whiten: take another recipe, or leave whiten out")
     if recipe is Recipe.NEAREST_NEIGHBORS:
         knn.check(strength, options.balance_classes)
 
@@ -160,18 +174,26 @@ def _recipes(labelled: Labelled, options: TrainingOptions) -> list[Recipe]:
 
 
 def _trials(
-    labelled: Labelled, scalings: Sequence[FeatureScaling], options: TrainingOptions, report: Report
+    labelled: Labelled,
+    scalings: Sequence[FeatureScaling],
+    options: TrainingOptions,
+    report: Report,
+    target: Labelled | None,
 ) -> tuple[Trial, ...]:
     """What was tried, the one to take first; nothing where there is nothing to choose."""
     if options.strength and len(scalings) == 1:
         return ()
     candidates = [
-        Candidate(recipe, strengths, _learner(recipe, strengths, options.balance_classes), scaling)
+        Candidate(recipe, strengths, _learner(recipe, strengths, options), scaling)
         for scaling in scalings
         for recipe in _recipes(labelled, options)
         for strengths in _batches(recipe, options.strength)
     ]
-    return select(labelled, candidates, options.balance_classes, lambda done: report("choosing", CHOSEN * done))
+
+    def lesson(chosen: Labelled, scaling: FeatureScaling) -> Lesson:
+        return aligned(Lesson.of(scaled_examples(chosen, scaling)), _target(target, scaling))
+
+    return select(labelled, candidates, options.balance_classes, lambda done: report("choosing", CHOSEN * done), lesson)
 
 
 def _batches(recipe: Recipe, strength: float | None) -> list[tuple[float, ...]]:
@@ -181,20 +203,37 @@ def _batches(recipe: Recipe, strength: float | None) -> list[tuple[float, ...]]:
     return [grid] if template.together else [(each,) for each in grid]
 
 
-def _learner(recipe: Recipe, strengths: Sequence[float], balance_classes: bool, start: Decision | None = None) -> Learn:
-    return lambda lesson: TEMPLATES[recipe].learn(lesson, strengths, balance_classes, start)
+def _learner(
+    recipe: Recipe, strengths: Sequence[float], options: TrainingOptions | Fitted, start: Decision | None = None
+) -> Learn:
+    def learn(lesson: Lesson) -> Sequence[Decision]:
+        begun = None if options.whiten else start  # which is not of whitened embeddings
+        return TEMPLATES[recipe].learn(lesson, strengths, options.balance_classes, begun)
+
+    return whitened(learn) if options.whiten else learn
 
 
 def _assembled(
-    lesson: Lesson, pinned: TrainingOptions, trials: tuple[Trial, ...], before: Fitted | None, report: Report
+    given: Lesson,
+    pinned: TrainingOptions,
+    trials: tuple[Trial, ...],
+    before: Fitted | None,
+    report: Report,
+    target: Moments | None,
 ) -> Fitted:
     """The head of a recipe and a strength, neither of them open any more."""
+    lesson = aligned(given, target)
     start = None if before is None else _start(before, lesson.labelled.classes)
     strengths = (pinned.strength or TEMPLATES[pinned.recipe].usual,)
     # What is held out is never learned about from a decision that has seen it.
-    afresh, further = (_learner(pinned.recipe, strengths, pinned.balance_classes, each) for each in (None, start))
+    afresh, further = (_learner(pinned.recipe, strengths, pinned, each) for each in (None, start))
     report("fitting", CHOSEN)
-    return assembled(lesson, pinned, further(lesson)[0], afresh, trials, before, report)
+    fitted = assembled(lesson, pinned, further(lesson)[0], afresh, trials, before, report)
+    return fitted if target is None else replace(fitted, moments=fitted.moments and given.moments, target=target)
+
+
+def _target(target: Labelled | None, scaling: FeatureScaling) -> Moments | None:
+    return None if target is None else Moments.of(scaled_examples(target, scaling))
 
 
 def _start(before: Fitted, classes: tuple[str, ...]) -> Linear | None:
@@ -233,6 +272,22 @@ def _sums(parts: Sequence[Fitted]) -> list[Moments]:
     if len(dimensions) > 1:
         raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
     return sums
+
+
+def _common_target(parts: Sequence[Fitted]) -> Moments | None:
+    """The sums over all that the parts are adapted to."""
+    targets = [part.target for part in parts if part.target is not None]
+    if targets and len(targets) < len(parts):
+        raise InvalidInput(
+            f"{len(targets)} of {len(parts)} heads are adapted to unlabelled inputs, and cannot be merged with the "
+            "others: train them alike"
+        )
+    return reduce(Moments.plus, targets) if targets else None
+
+
+def _no_examples(moments: Moments) -> Labelled:
+    nothing = np.empty((0, moments.sums.shape[1]), np.float32)
+    return Labelled(nothing, np.empty(0, np.int64), moments.classes, np.empty(0, np.bool_))
 
 
 def _counts(parts: Sequence[Fitted], classes: tuple[str, ...]) -> NDArray[np.int64]:

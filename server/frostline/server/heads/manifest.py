@@ -32,6 +32,11 @@ _MOMENTS = {
     "moments_sums": ("float64", "cd"),
     "moments_grams": ("float64", "dd"),
 }
+_TARGET = {
+    "target_counts": ("float64", "o"),  # o is one
+    "target_sums": ("float64", "od"),
+    "target_grams": ("float64", "dd"),
+}
 
 _Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_BYTES)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -69,6 +74,7 @@ class Manifest(BaseModel):
     held_out_accuracy: _Share | None
     train_accuracy: _Share | None
     scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
     arrays: dict[str, ArrayInfo]
     files: dict[str, FileInfo]
 
@@ -77,14 +83,20 @@ class Manifest(BaseModel):
         """Whether updates and merges are exact."""
         return not _MOMENTS.keys().isdisjoint(self.arrays)
 
+    @property
+    def has_target(self) -> bool:
+        """Whether it is adapted to unlabelled inputs."""
+        return not _TARGET.keys().isdisjoint(self.arrays)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if list(self.classes) != sorted(set(self.classes)):
             raise ValueError("classes are not in order, or named twice")
         if len(self.counts) != len(self.classes):
             raise ValueError("counts are not those of the classes")
-        axes = {"c": len(self.classes), "d": self.dimensions}
+        axes = {"c": len(self.classes), "d": self.dimensions, "o": 1}
         expected = _DECISIONS[self.kind] | _SCOPE | (_MOMENTS if self.keeps_moments else {})
+        expected |= _TARGET if self.has_target else {}
         if self.arrays.keys() != expected.keys():
             raise ValueError("arrays are not those of its kind")
         for name, (dtype, names) in expected.items():

@@ -45,8 +45,16 @@ class Candidate:
     scaling: FeatureScaling = FeatureScaling.NONE
 
 
+def _scaled(labelled: Labelled, scaling: FeatureScaling) -> Lesson:
+    return Lesson.of(scaled_examples(labelled, scaling))
+
+
 def select(
-    labelled: Labelled, candidates: Sequence[Candidate], balance_classes: bool, report: Callable[[float], None]
+    labelled: Labelled,
+    candidates: Sequence[Candidate],
+    balance_classes: bool,
+    report: Callable[[float], None],
+    lesson: Callable[[Labelled, FeatureScaling], Lesson] = _scaled,
 ) -> tuple[Trial, ...]:
     """Tries candidates.
 
@@ -55,13 +63,14 @@ def select(
         candidates: what to choose from.
         balance_classes: whether classes count alike.
         report: told the done share, 0 to 1.
+        lesson: makes of examples what is learned from, given the scaling.
 
     Returns:
         What was tried: the one to take, then the others, the best first. Nothing where no example can be held out.
     """
     chosen = sample(labelled, SELECTION_ROWS)
     scalings = dict.fromkeys(candidate.scaling for candidate in candidates)
-    lessons = {scaling: Lesson.of(scaled_examples(chosen, scaling)) for scaling in scalings}
+    lessons = {scaling: lesson(chosen, scaling) for scaling in scalings}
     tried: list[_Tried] = []
     for place, candidate in enumerate(candidates):
 
