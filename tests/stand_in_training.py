@@ -23,7 +23,7 @@ class Evaluation(BaseModel):
     threads: str
 
 
-def train(labelled, options, report):
+def train(labelled, options, report, target):
     report("choosing", 0.2)
     match options.strength:
         case 10.0:

@@ -78,7 +78,7 @@ def _show_version(version: "HeadVersion") -> None:
 def _version_fields(version: "HeadVersion") -> dict[str, str]:
     threshold = version.abstain_threshold
     return {
-        "Recipe": f"{version.recipe}, strength {version.strength:g}",
+        "Recipe": f"{version.recipe}, strength {version.strength:g}{_scaled(version.scaling)}",
         "Examples": f"{version.example_count:,} of {len(version.classes):,} classes{_spread(version)}",
         "Held-out accuracy": percent(version.held_out_accuracy),
         "Temperature": f"{version.temperature:.3g}",
@@ -86,6 +86,11 @@ def _version_fields(version: "HeadVersion") -> dict[str, str]:
         "Updates": "exact" if version.exact_updates else "trained anew",
         "Training": duration(version.train_seconds),
     }
+
+
+def _scaled(scaling: str) -> str:
+    """Of which embeddings: `, square root`; nothing where they are as they came."""
+    return "" if scaling == "none" else f", {scaling.replace('_', ' ')}"
 
 
 def _spread(version: "HeadVersion") -> str:
@@ -100,11 +105,12 @@ def _head_fields(head: "Head") -> dict[str, object]:
     strength = "" if head.strength is None else f", strength {head.strength:g}"
     dimensions = head.space.dimensions
     balance = ", classes balanced" if head.balance_classes else ""
+    whiten = ", whitened" if head.whiten else ""
     fields: dict[str, object] = {
         "Name": head.name,
         "Description": head.description or "(none)",
         "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
-        "Asked for": f"{head.recipe}{strength}{balance}",
+        "Asked for": f"{head.recipe}{strength}{balance}{whiten}",
         "Label sets": f"hold the true label in {percent(head.coverage)}",
         "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
         "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",
@@ -140,8 +146,16 @@ def _show_trials(version: "HeadVersion") -> None:
     trials = sorted(version.trials, key=lambda trial: trial.log_loss)
     rows: list[tuple[str, ...]] = []
     for trial in trials[:_SHOWN_TRIALS]:
-        chosen = (trial.recipe, trial.strength) == (version.recipe, version.strength)
-        rows.append((trial.recipe, f"{trial.strength:g}", f"{trial.log_loss:.4f}", "chosen" if chosen else ""))
+        taken = version.recipe, version.strength, version.scaling
+        chosen = (trial.recipe, trial.strength, trial.scaling) == taken
+        rows.append(
+            (
+                trial.recipe + _scaled(trial.scaling),
+                f"{trial.strength:g}",
+                f"{trial.log_loss:.4f}",
+                "chosen" if chosen else "",
+            )
+        )
     say("")
     show_table(columns, rows)
     if len(trials) > _SHOWN_TRIALS:

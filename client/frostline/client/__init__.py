@@ -26,6 +26,7 @@ from frostline.client.errors import (
 from frostline.client.heads import (
     Example,
     ExportFormat,
+    FeatureScaling,
     Head,
     HeadClass,
     HeadState,
@@ -101,6 +102,7 @@ __all__ = [
     "Explanation",
     "ExportFormat",
     "FailedPrecondition",
+    "FeatureScaling",
     "FieldKind",
     "Floats",
     "FrostlineError",

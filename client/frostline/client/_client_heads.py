@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from frostline.client._blocking import run
 from frostline.client._head_examples import HeadProgress
 from frostline.client._operations import Operations
-from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, LabelledRecords, Recipe
 from frostline.client.types import Embeddings
 
 
@@ -33,6 +33,10 @@ class HeadMethods:
         descriptions: Mapping[str, str] | None = None,
         abstain_error: float = 0.0,
         coverage: float = 0.9,
+        layer: str = "",
+        scaling: FeatureScaling = "auto",
+        whiten: bool = False,
+        adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
@@ -60,6 +64,13 @@ class HeadMethods:
             abstain_error: the error, from 0 to 1, that answers shall stay below: the head abstains where it is not sure
                 enough. It never does when 0.
             coverage: how often label sets shall hold the true label, between 0 and 1.
+            layer: the encoder's layer whose output is taken; its default when empty.
+            scaling: what is done to the values of each embedding first; `auto` tries their square roots where none of
+                the examples' is negative, and chooses by cross-validation.
+            whiten: whether embeddings are spread alike in all directions before the recipe sees them; not for
+                nearest_neighbors.
+            adapt_to: vectors of unlabelled inputs such as are to be predicted, of shape (m, d). The head is adapted to
+                them: examples get their mean and covariance before they are learned from.
             description: what the head is for, at most 1,000 characters.
             wait: whether to wait; else the head is returned while it trains, and `get_head` tells how it went.
             progress: called with the step and how much of it all is done, from 0 to 1; see `HeadProgress`.
@@ -90,6 +101,10 @@ class HeadMethods:
                 descriptions=descriptions,
                 abstain_error=abstain_error,
                 coverage=coverage,
+                layer=layer,
+                scaling=scaling,
+                whiten=whiten,
+                adapt_to=adapt_to,
                 description=description,
                 wait=wait,
                 progress=progress,

@@ -6,7 +6,7 @@ import numpy as np
 
 from frostline.client import heads, predictions
 from frostline.client._from_wire import short, space_of
-from frostline.client._names import HEAD_STATES, RECIPES, name_of
+from frostline.client._names import FEATURE_SCALINGS, HEAD_STATES, RECIPES, name_of
 from frostline.client.errors import Internal
 from frostline.v1 import head_service_pb2 as v1
 
@@ -25,6 +25,8 @@ def head_of(message: v1.Head) -> heads.Head:
         descriptions=dict(options.descriptions),
         abstain_error=options.abstain_error,
         coverage=options.coverage,
+        scaling=_scaling(options.scaling, v1.FEATURE_SCALING_AUTO),
+        whiten=options.whiten,
         serving_version=message.serving_version,
         versions=tuple(map(_version_of, message.versions)),
     )
@@ -69,14 +71,21 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
         example_count=message.example_count,
         classes=tuple(heads.HeadClass(found.label, found.example_count) for found in message.classes),
         trials=tuple(
-            heads.Trial(name_of(RECIPES, trial.recipe), trial.strength, trial.log_loss) for trial in message.trials
+            heads.Trial(name_of(RECIPES, trial.recipe), trial.strength, trial.log_loss, _scaling(trial.scaling))
+            for trial in message.trials
         ),
         held_out_accuracy=message.held_out_accuracy if message.HasField("held_out_accuracy") else None,
         temperature=message.temperature,
         abstain_threshold=message.abstain_threshold,
         train_seconds=message.train_seconds,
         exact_updates=message.exact_updates,
+        scaling=_scaling(message.scaling),
+        target_count=message.target_count,
     )
+
+
+def _scaling(number: v1.FeatureScaling, unset: v1.FeatureScaling = v1.FEATURE_SCALING_NONE) -> str:
+    return name_of(FEATURE_SCALINGS, number or unset)
 
 
 def _interval_of(message: v1.Interval) -> predictions.Interval:

@@ -49,6 +49,7 @@ class Given:
     labels: Sequence[str] | None = None
     records: LabelledRecords | None = None
     collection: str = ""
+    layer: str = ""
 
 
 class ExampleCalls(EncoderCalls):
@@ -62,7 +63,7 @@ class ExampleCalls(EncoderCalls):
         contents = kinds.contents
         encoder, space = await embedder() if kinds.size_bytes > REQUEST_BYTES else ("", None)
         if encoder:
-            async for labels, embedded in self._embedded(contents, encoder, space, progress):
+            async for labels, embedded in self._embedded(contents, encoder, space, given.layer, progress):
                 vectors.add(embedded.vectors, labels, embedded.space)
             contents = []
         message = vectors.message()
@@ -83,9 +84,12 @@ class ExampleCalls(EncoderCalls):
         contents: Sequence[Numbered],
         encoder: str,
         space: EmbeddingSpace | None,
+        default_layer: str,
         progress: HeadProgress | None,
     ) -> AsyncIterator[tuple[list[str], Embeddings]]:
-        layer, dimensions, normalize = (space.layer, space.dimensions, space.normalize) if space else ("", 0, None)
+        layer, dimensions, normalize = (
+            (space.layer, space.dimensions, space.normalize) if space else (default_layer, 0, None)
+        )
         for start in range(0, len(contents), _AT_ONCE):
             if progress:
                 progress("embedding", start / len(contents))

@@ -11,12 +11,13 @@ from frostline.client._download import whole_file
 from frostline.client._from_wire_heads import head_of
 from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
 from frostline.client._names import EXPORT_FORMATS, number_of
-from frostline.client._to_wire import encoder_path, head_path, not_alone, unicode, whole
+from frostline.client._to_wire import encoder_path, head_path, matrix, not_alone, space_message, unicode, whole
 from frostline.client._to_wire_heads import options_message, part_message
 from frostline.client._transport import Deadline, Stream, Transport
 from frostline.client.errors import FrostlineError, HeadFailed, Internal
-from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, LabelledRecords, Recipe
 from frostline.v1 import head_service_pb2 as v1
+from frostline.wire import tensors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -45,19 +46,33 @@ class HeadCalls(ExampleCalls):
         descriptions: Mapping[str, str] | None = None,
         abstain_error: float = 0.0,
         coverage: float = 0.9,
+        layer: str = "",
+        scaling: FeatureScaling = "auto",
+        whiten: bool = False,
+        adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
         timeout_seconds: float | None = None,
     ) -> Head:
         """Trains a head; see `Client.train_head`."""
-        given = Given(examples=examples, vectors=vectors, labels=labels, records=records, collection=collection)
+        given = Given(
+            examples=examples, vectors=vectors, labels=labels, records=records, collection=collection, layer=layer
+        )
         request = v1.CreateHeadRequest(
             head_id=unicode(name),
             encoder=encoder_path(encoder) if encoder else "",
-            options=options_message(recipe, strength, balance_classes, descriptions, abstain_error, coverage),
+            options=options_message(
+                recipe, strength, balance_classes, descriptions, abstain_error, coverage, scaling, whiten
+            ),
             description=unicode(description),
+            layer=unicode(layer),
         )
+        if adapt_to is not None:
+            rows, space = matrix(adapt_to)
+            request.target.CopyFrom(tensors.encode(rows))
+            if space:
+                request.target_space.CopyFrom(space_message(space))
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return encoder, None

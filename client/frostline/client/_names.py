@@ -78,6 +78,12 @@ RECIPES: Final = {
     "nearest_neighbors": heads_v1.RECIPE_NEAREST_NEIGHBORS,
     "perceptron": heads_v1.RECIPE_PERCEPTRON,
 }
+FEATURE_SCALINGS: Final = {
+    "auto": heads_v1.FEATURE_SCALING_AUTO,
+    "none": heads_v1.FEATURE_SCALING_NONE,
+    "unit_length": heads_v1.FEATURE_SCALING_UNIT_LENGTH,
+    "square_root": heads_v1.FEATURE_SCALING_SQUARE_ROOT,
+}
 HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from frostline.client.types import EmbeddingSpace, Floats
 
 Recipe = Literal["auto", "logistic", "ridge", "lda", "nearest_mean", "linear_svm", "nearest_neighbors", "perceptron"]
+FeatureScaling = Literal["auto", "none", "unit_length", "square_root"]
 HeadState = Literal["training", "ready", "failed"]
 ExportFormat = Literal["archive", "head-onnx", "onnx"]
 
@@ -73,11 +74,13 @@ class Trial:
         recipe: its name.
         strength: its penalty, shrinkage, C or number of neighbors.
         log_loss: cross-validated, in nats, with the temperature fitted; lower is better.
+        scaling: what was done to the values of each embedding first.
     """
 
     recipe: str
     strength: float
     log_loss: float
+    scaling: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class HeadVersion:
         abstain_threshold: the lowest probability of an answer; below it the head abstains. 0 where it never does.
         train_seconds: how long training took, without embedding.
         exact_updates: whether updates and merges give what training on everything would.
+        scaling: what is done to the values of each embedding first; the chosen one where `auto` was asked for.
+        target_count: how many unlabelled inputs it is adapted to.
     """
 
     version: int
@@ -115,6 +120,8 @@ class HeadVersion:
     abstain_threshold: float
     train_seconds: float
     exact_updates: bool
+    scaling: str = "none"
+    target_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,8 @@ class Head:
         descriptions: what classes are about, by label.
         abstain_error: the error that answers shall stay below; it never abstains when 0.
         coverage: how often label sets shall hold the true label.
+        scaling: what was asked to be done to the values of each embedding first.
+        whiten: whether embeddings are whitened before the recipe sees them.
         serving_version: number of the version that predicts; 0 while there is none.
         versions: all versions, the newest first.
     """
@@ -146,6 +155,8 @@ class Head:
     descriptions: dict[str, str]
     abstain_error: float
     coverage: float
+    scaling: str
+    whiten: bool
     serving_version: int
     versions: tuple[HeadVersion, ...]
 

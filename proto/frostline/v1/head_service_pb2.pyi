@@ -70,6 +70,38 @@ RECIPE_PERCEPTRON: Recipe.ValueType  # 8
 """A perceptron with one hidden layer."""
 global___Recipe = Recipe
 
+class _FeatureScaling:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FeatureScalingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FeatureScaling.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FEATURE_SCALING_UNSPECIFIED: _FeatureScaling.ValueType  # 0
+    """Stands for AUTO."""
+    FEATURE_SCALING_AUTO: _FeatureScaling.ValueType  # 1
+    """NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+    FEATURE_SCALING_NONE: _FeatureScaling.ValueType  # 2
+    """Nothing."""
+    FEATURE_SCALING_UNIT_LENGTH: _FeatureScaling.ValueType  # 3
+    """Vectors are made as long as one."""
+    FEATURE_SCALING_SQUARE_ROOT: _FeatureScaling.ValueType  # 4
+    """Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+
+class FeatureScaling(_FeatureScaling, metaclass=_FeatureScalingEnumTypeWrapper):
+    """What is done to the values of each embedding before a recipe sees them."""
+
+FEATURE_SCALING_UNSPECIFIED: FeatureScaling.ValueType  # 0
+"""Stands for AUTO."""
+FEATURE_SCALING_AUTO: FeatureScaling.ValueType  # 1
+"""NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+FEATURE_SCALING_NONE: FeatureScaling.ValueType  # 2
+"""Nothing."""
+FEATURE_SCALING_UNIT_LENGTH: FeatureScaling.ValueType  # 3
+"""Vectors are made as long as one."""
+FEATURE_SCALING_SQUARE_ROOT: FeatureScaling.ValueType  # 4
+"""Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+global___FeatureScaling = FeatureScaling
+
 class _HeadState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -280,6 +312,8 @@ class HeadOptions(google.protobuf.message.Message):
     DESCRIPTIONS_FIELD_NUMBER: builtins.int
     ABSTAIN_ERROR_FIELD_NUMBER: builtins.int
     COVERAGE_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    WHITEN_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Optional. The recipe; AUTO when unset."""
     strength: builtins.float
@@ -294,6 +328,12 @@ class HeadOptions(google.protobuf.message.Message):
     """
     coverage: builtins.float
     """Optional. How often label sets shall hold the true label, from 0 to 1; 0.9 when 0."""
+    scaling: global___FeatureScaling.ValueType
+    """Optional. What is done to the values of each embedding first; AUTO when unset."""
+    whiten: builtins.bool
+    """Optional. Whether embeddings are whitened before the recipe sees them: spread alike in all directions. Not for
+    NEAREST_NEIGHBORS.
+    """
     @property
     def descriptions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional. What each class is about, by label. Described classes need no examples, and the description counts like
@@ -309,9 +349,11 @@ class HeadOptions(google.protobuf.message.Message):
         descriptions: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         abstain_error: builtins.float = ...,
         coverage: builtins.float = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        whiten: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_strength", b"_strength", "strength", b"strength"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "strength", b"strength"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength", "whiten", b"whiten"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_strength", b"_strength"]) -> typing.Literal["strength"] | None: ...
 
 global___HeadOptions = HeadOptions
@@ -327,6 +369,9 @@ class CreateHeadRequest(google.protobuf.message.Message):
     EXAMPLES_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    LAYER_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    TARGET_SPACE_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. Its name: lower-case letters, digits, hyphens and underscores, at most 63, a letter or digit first. Where a
     head has the name already, this trains a new version of it from these examples alone.
@@ -337,6 +382,8 @@ class CreateHeadRequest(google.protobuf.message.Message):
     """
     description: builtins.str
     """Optional. What it is for, at most 1,000 characters."""
+    layer: builtins.str
+    """Optional. The encoder's layer whose output is taken; its default when empty. Needs an encoder."""
     @property
     def examples(self) -> global___Examples:
         """Required. What it learns from."""
@@ -344,6 +391,16 @@ class CreateHeadRequest(google.protobuf.message.Message):
     @property
     def options(self) -> global___HeadOptions:
         """Optional. How it is trained."""
+
+    @property
+    def target(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (m, dimensions): vectors of unlabelled inputs, such as are to be predicted. The head is
+        adapted to them: examples get their mean and covariance before they are learned from. At least 2.
+        """
+
+    @property
+    def target_space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `target`; checked when set."""
 
     def __init__(
         self,
@@ -353,9 +410,12 @@ class CreateHeadRequest(google.protobuf.message.Message):
         examples: global___Examples | None = ...,
         options: global___HeadOptions | None = ...,
         description: builtins.str = ...,
+        layer: builtins.str = ...,
+        target: frostline.v1.embedding_pb2.Tensor | None = ...,
+        target_space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "options", b"options"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options", "target", b"target", "target_space", b"target_space"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "layer", b"layer", "options", b"options", "target", b"target", "target_space", b"target_space"]) -> None: ...
 
 global___CreateHeadRequest = CreateHeadRequest
 
@@ -642,20 +702,24 @@ class Trial(google.protobuf.message.Message):
     RECIPE_FIELD_NUMBER: builtins.int
     STRENGTH_FIELD_NUMBER: builtins.int
     LOG_LOSS_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Output only. The recipe."""
     strength: builtins.float
     """Output only. Its strength."""
     log_loss: builtins.float
     """Output only. Cross-validated log loss, in nats, with the temperature fitted."""
+    scaling: global___FeatureScaling.ValueType
+    """Output only. The scaling it was tried with."""
     def __init__(
         self,
         *,
         recipe: global___Recipe.ValueType = ...,
         strength: builtins.float = ...,
         log_loss: builtins.float = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "strength", b"strength"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength"]) -> None: ...
 
 global___Trial = Trial
 
@@ -679,6 +743,8 @@ class HeadVersion(google.protobuf.message.Message):
     ABSTAIN_THRESHOLD_FIELD_NUMBER: builtins.int
     TRAIN_SECONDS_FIELD_NUMBER: builtins.int
     EXACT_UPDATES_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    TARGET_COUNT_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. Its number, from 1."""
     state: global___HeadState.ValueType
@@ -701,6 +767,10 @@ class HeadVersion(google.protobuf.message.Message):
     """Output only. How long training took, without embedding."""
     exact_updates: builtins.bool
     """Output only. Whether updates and merges are exact."""
+    scaling: global___FeatureScaling.ValueType
+    """Output only. What is done to the values of each embedding first; never AUTO once it is ready."""
+    target_count: builtins.int
+    """Output only. How many unlabelled inputs it is adapted to."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When it was asked for."""
@@ -730,9 +800,11 @@ class HeadVersion(google.protobuf.message.Message):
         abstain_threshold: builtins.float = ...,
         train_seconds: builtins.float = ...,
         exact_updates: builtins.bool = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        target_count: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "recipe", b"recipe", "state", b"state", "strength", b"strength", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_held_out_accuracy", b"_held_out_accuracy"]) -> typing.Literal["held_out_accuracy"] | None: ...
 
 global___HeadVersion = HeadVersion

@@ -71,20 +71,3 @@ def test_progress_grows():
     select(clouds(20, 20), [of_sums(Recipe.RIDGE, 1), of_sums(Recipe.LDA, 0.5)], False, told.append)
     assert told == sorted(told)
     assert len(told) == 10
-
-
-def logistic(learn):
-    return Candidate(Recipe.LOGISTIC, (1,), learn)
-
-
-@pytest.mark.parametrize(("noise", "first"), [(0.3, Recipe.LOGISTIC), (3, Recipe.LDA)])
-def test_logistic_regression_goes_first_where_nothing_is_better_beyond_chance(noise, first):
-    def noisy(lesson):
-        (found,) = decide_all(Recipe.LDA, (0.3,), lesson.moments, False)
-        drawn = np.random.default_rng(0).standard_normal(found.coef.shape)
-        return [Linear(found.coef + noise * np.abs(found.coef).mean() * drawn, found.intercept)]
-
-    trials = select(clouds(40, 40, 40, spread=2), [of_sums(Recipe.LDA, 0.3), logistic(noisy)], False, ignored)
-    lda, taken = sorted(trials, key=lambda trial: trial.recipe == Recipe.LOGISTIC)
-    assert lda.log_loss < taken.log_loss
-    assert trials[0].recipe is first

@@ -79,7 +79,8 @@ class HeadChanges:
         _check_description(request.description)
         options = training_options(request.options)
         fitting.check_options(options)
-        place = self._places.of(request.examples, request.encoder)
+        place = self._places.of(request.examples, request.encoder, request.layer)
+        target = await asyncio.to_thread(self._reader.target, request, place)
         read = await self._reader.read(request.examples, place)
         descriptions = dict(request.options.descriptions)
         self._reader.describe(read, descriptions, place)
@@ -94,7 +95,7 @@ class HeadChanges:
 
         async def train(version: Version, report: Report) -> None:
             labelled, trained = await self._labelled(read, place, report)
-            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
+            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled, target)
             await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
         return await self._begin(name, config, train)

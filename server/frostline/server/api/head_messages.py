@@ -7,6 +7,7 @@ from frostline.server.api import convert
 from frostline.server.api.status import item_error
 from frostline.server.errors import FrostlineError, InvalidInput
 from frostline.server.heads.evaluation import Evaluation, Interval
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import Recipe, TrainingOptions
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictions
@@ -27,6 +28,13 @@ _RECIPES = {
     Recipe.NEAREST_NEIGHBORS: pb.RECIPE_NEAREST_NEIGHBORS,
     Recipe.PERCEPTRON: pb.RECIPE_PERCEPTRON,
 }
+_SCALINGS = {
+    FeatureScaling.AUTO: pb.FEATURE_SCALING_AUTO,
+    FeatureScaling.NONE: pb.FEATURE_SCALING_NONE,
+    FeatureScaling.UNIT_LENGTH: pb.FEATURE_SCALING_UNIT_LENGTH,
+    FeatureScaling.SQUARE_ROOT: pb.FEATURE_SCALING_SQUARE_ROOT,
+}
+_SCALING_OF: dict[int, FeatureScaling] = {number: scaling for scaling, number in _SCALINGS.items()}
 _RECIPE_OF: dict[int, Recipe] = {number: recipe for recipe, number in _RECIPES.items()}
 _STATES = {
     State.TRAINING: pb.HEAD_STATE_TRAINING,
@@ -42,6 +50,7 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
         InvalidInput: a value is out of range; says which.
     """
     recipe = convert.known(_RECIPE_OF, message.recipe or pb.RECIPE_AUTO, "recipe")
+    scaling = convert.known(_SCALING_OF, message.scaling or pb.FEATURE_SCALING_AUTO, "scaling")
     strength = message.strength if message.HasField("strength") else None
     try:
         return TrainingOptions(
@@ -50,6 +59,8 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
             balance_classes=message.balance_classes,
             abstain_error=message.abstain_error,
             coverage=message.coverage or DEFAULT_COVERAGE,
+            scaling=scaling,
+            whiten=message.whiten,
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -136,6 +147,8 @@ def _options_message(config: HeadConfig) -> pb.HeadOptions:
         descriptions=config.descriptions,
         abstain_error=options.abstain_error,
         coverage=options.coverage,
+        scaling=_SCALINGS[options.scaling],
+        whiten=options.whiten,
     )
 
 
@@ -144,6 +157,7 @@ def _version(version: Version, manifest: Manifest | None) -> pb.HeadVersion:
     message.create_time.FromDatetime(version.created)
     if manifest is None:
         message.recipe = _RECIPES[version.config.options.recipe]
+        message.scaling = _SCALINGS[version.config.options.scaling]
         return message
     message.recipe = _RECIPES[manifest.recipe]
     message.strength = manifest.strength
@@ -153,7 +167,12 @@ def _version(version: Version, manifest: Manifest | None) -> pb.HeadVersion:
         for label, count in zip(manifest.classes, manifest.counts, strict=True)
     )
     message.trials.extend(
-        pb.Trial(recipe=_RECIPES[each.recipe], strength=each.strength, log_loss=each.log_loss)
+        pb.Trial(
+            recipe=_RECIPES[each.recipe],
+            strength=each.strength,
+            log_loss=each.log_loss,
+            scaling=_SCALINGS[each.scaling],
+        )
         for each in manifest.trials
     )
     if manifest.held_out_accuracy is not None:
@@ -162,4 +181,6 @@ def _version(version: Version, manifest: Manifest | None) -> pb.HeadVersion:
     message.abstain_threshold = manifest.abstain_threshold
     message.train_seconds = version.train_seconds
     message.exact_updates = manifest.keeps_moments
+    message.scaling = _SCALINGS[manifest.scaling]
+    message.target_count = manifest.target_count
     return message

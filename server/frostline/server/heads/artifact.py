@@ -83,6 +83,7 @@ def _manifest(fitted: Fitted, content: Mapping[str, arrays.Array], files: Mappin
         train_accuracy=fitted.train_accuracy,
         scaling=fitted.scaling,
         whiten=fitted.whiten,
+        target_count=round(fitted.target.counts.sum()) if fitted.target else 0,
         arrays=arrays.describe(content),
         files=dict(files),
     )

@@ -90,15 +90,9 @@ def log_loss(
         targets: int64 of shape (n,).
         weights: float64 of shape (n,), what each example counts; alike when None.
     """
-    return float(np.average(log_losses(logits, targets), weights=weights))
-
-
-def log_losses(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The log loss of each example: float64 of shape (n,); see `log_loss`."""
     highest = logits.max(axis=1)
     total = np.log(np.exp(logits - highest[:, np.newaxis]).sum(axis=1)) + highest
-    losses: NDArray[np.float64] = total - logits[np.arange(len(logits)), targets]
-    return losses
+    return float(np.average(total - logits[np.arange(len(logits)), targets], weights=weights))
 
 
 def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

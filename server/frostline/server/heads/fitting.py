@@ -32,8 +32,8 @@ _ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage", 
 def train(labelled: Labelled, options: TrainingOptions, report: Report, target: Labelled | None = None) -> Fitted:
     """Trains a head.
 
-    AUTO takes the best of logistic, ridge and lda; see `selection`. Where no example can be held out, as where each
-    class has one example or a description only, it takes nearest means, and another recipe its usual strength.
+    AUTO takes the best of logistic, ridge and lda. Where no example can be held out, as where each class has one
+    example or a description only, it takes nearest means, and another recipe its usual strength.
 
     Args:
         labelled: the examples.

@@ -48,6 +48,7 @@ class Manifest(BaseModel):
     Attributes:
         format: of the folder.
         dimensions: of the embeddings it takes.
+        target_count: how many unlabelled inputs it is adapted to.
         kind: of its decision function.
         neighbors: how many vote; 0 where none do.
         arrays: what is in `arrays.npz`.
@@ -75,6 +76,7 @@ class Manifest(BaseModel):
     train_accuracy: _Share | None
     scaling: FeatureScaling = FeatureScaling.NONE
     whiten: bool = False
+    target_count: int = Field(default=0, ge=0)
     arrays: dict[str, ArrayInfo]
     files: dict[str, FileInfo]
 
@@ -82,11 +84,6 @@ class Manifest(BaseModel):
     def keeps_moments(self) -> bool:
         """Whether updates and merges are exact."""
         return not _MOMENTS.keys().isdisjoint(self.arrays)
-
-    @property
-    def has_target(self) -> bool:
-        """Whether it is adapted to unlabelled inputs."""
-        return not _TARGET.keys().isdisjoint(self.arrays)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -96,7 +93,7 @@ class Manifest(BaseModel):
             raise ValueError("counts are not those of the classes")
         axes = {"c": len(self.classes), "d": self.dimensions, "o": 1}
         expected = _DECISIONS[self.kind] | _SCOPE | (_MOMENTS if self.keeps_moments else {})
-        expected |= _TARGET if self.has_target else {}
+        expected |= _TARGET if self.target_count else {}
         if self.arrays.keys() != expected.keys():
             raise ValueError("arrays are not those of its kind")
         for name, (dtype, names) in expected.items():

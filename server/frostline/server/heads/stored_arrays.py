@@ -97,7 +97,7 @@ def fitted_of(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> Fi
         train_accuracy=manifest.train_accuracy,
         scaling=manifest.scaling,
         whiten=manifest.whiten,
-        target=_target(arrays) if manifest.has_target else None,
+        target=_target(arrays) if manifest.target_count else None,
     )
 
 

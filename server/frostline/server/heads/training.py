@@ -40,7 +40,8 @@ def _done(order: Order) -> dict[str, object]:
 def _fitted(order: Train | Update | Merge) -> Fitted:
     match order:
         case Train():
-            return fitting.train(examples.load(order.examples), order.options, _report)
+            target = examples.load(order.target) if order.target else None
+            return fitting.train(examples.load(order.examples), order.options, _report, target)
         case Update():
             return _updated(order)
         case Merge():
