@@ -79,7 +79,7 @@ def test_options_reach_the_server(fake, client):
     assert (full.head_id, full.description, full.encoder, full.layer) == ("pets", "Pets", "encoders/tiny", "layer-1")
     assert (tensors.decode(full.target) == EYE).all()
     assert full.target_space == SPACE
-    assert plain.options == v1.HeadOptions(recipe=v1.RECIPE_AUTO, coverage=0.9, scaling=v1.FEATURE_SCALING_AUTO)
+    assert plain.options == v1.HeadOptions(recipe=v1.RECIPE_AUTO, coverage=0.9, scaling=v1.FEATURE_SCALING_NONE)
     assert not plain.HasField("target")
     assert not plain.HasField("target_space")
 

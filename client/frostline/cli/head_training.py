@@ -107,7 +107,7 @@ def train_head(
     scaling: Annotated[
         Scaling,
         typer.Option(help="What is done to the values of embeddings; auto tries roots where none is negative."),
-    ] = Scaling.AUTO,
+    ] = Scaling.NONE,
     whiten: Annotated[bool, typer.Option("--whiten", help="Spread embeddings alike in all directions first.")] = False,
     adapt_to: Annotated[
         Path | None,

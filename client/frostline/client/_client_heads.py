@@ -34,7 +34,7 @@ class HeadMethods:
         abstain_error: float = 0.0,
         coverage: float = 0.9,
         layer: str = "",
-        scaling: FeatureScaling = "auto",
+        scaling: FeatureScaling = "none",
         whiten: bool = False,
         adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
@@ -65,8 +65,8 @@ class HeadMethods:
                 enough. It never does when 0.
             coverage: how often label sets shall hold the true label, between 0 and 1.
             layer: the encoder's layer whose output is taken; its default when empty.
-            scaling: what is done to the values of each embedding first; `auto` tries their square roots where none of
-                the examples' is negative, and chooses by cross-validation.
+            scaling: what is done to the values of each embedding first. `auto` tries their square roots where none of
+                the examples' is negative, as of image encoders, and chooses by cross-validation.
             whiten: whether embeddings are spread alike in all directions before the recipe sees them; not for
                 nearest_neighbors.
             adapt_to: vectors of unlabelled inputs such as are to be predicted, of shape (m, d). The head is adapted to

@@ -25,7 +25,7 @@ def head_of(message: v1.Head) -> heads.Head:
         descriptions=dict(options.descriptions),
         abstain_error=options.abstain_error,
         coverage=options.coverage,
-        scaling=_scaling(options.scaling, v1.FEATURE_SCALING_AUTO),
+        scaling=_scaling(options.scaling),
         whiten=options.whiten,
         serving_version=message.serving_version,
         versions=tuple(map(_version_of, message.versions)),
@@ -84,8 +84,8 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
     )
 
 
-def _scaling(number: v1.FeatureScaling, unset: v1.FeatureScaling = v1.FEATURE_SCALING_NONE) -> str:
-    return name_of(FEATURE_SCALINGS, number or unset)
+def _scaling(number: v1.FeatureScaling) -> str:
+    return name_of(FEATURE_SCALINGS, number or v1.FEATURE_SCALING_NONE)
 
 
 def _interval_of(message: v1.Interval) -> predictions.Interval:

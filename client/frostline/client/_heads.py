@@ -47,7 +47,7 @@ class HeadCalls(ExampleCalls):
         abstain_error: float = 0.0,
         coverage: float = 0.9,
         layer: str = "",
-        scaling: FeatureScaling = "auto",
+        scaling: FeatureScaling = "none",
         whiten: bool = False,
         adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",

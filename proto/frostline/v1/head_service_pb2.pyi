@@ -77,7 +77,7 @@ class _FeatureScaling:
 class _FeatureScalingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FeatureScaling.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     FEATURE_SCALING_UNSPECIFIED: _FeatureScaling.ValueType  # 0
-    """Stands for AUTO."""
+    """Stands for NONE."""
     FEATURE_SCALING_AUTO: _FeatureScaling.ValueType  # 1
     """NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
     FEATURE_SCALING_NONE: _FeatureScaling.ValueType  # 2
@@ -91,7 +91,7 @@ class FeatureScaling(_FeatureScaling, metaclass=_FeatureScalingEnumTypeWrapper):
     """What is done to the values of each embedding before a recipe sees them."""
 
 FEATURE_SCALING_UNSPECIFIED: FeatureScaling.ValueType  # 0
-"""Stands for AUTO."""
+"""Stands for NONE."""
 FEATURE_SCALING_AUTO: FeatureScaling.ValueType  # 1
 """NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
 FEATURE_SCALING_NONE: FeatureScaling.ValueType  # 2
@@ -329,7 +329,7 @@ class HeadOptions(google.protobuf.message.Message):
     coverage: builtins.float
     """Optional. How often label sets shall hold the true label, from 0 to 1; 0.9 when 0."""
     scaling: global___FeatureScaling.ValueType
-    """Optional. What is done to the values of each embedding first; AUTO when unset."""
+    """Optional. What is done to the values of each embedding first; NONE when unset."""
     whiten: builtins.bool
     """Optional. Whether embeddings are whitened before the recipe sees them: spread alike in all directions. Not for
     NEAREST_NEIGHBORS.

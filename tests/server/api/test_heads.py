@@ -315,7 +315,7 @@ async def test_a_head_whitens_scales_and_adapts_to_unlabelled_inputs(server):
     ("target", "message"),
     [
         ([[1, 2, 3]], "target holds 1 inputs"),
-        ([[1, 2], [3, 4]], "dimensions"),
+        ([[1, 2], [3, 4]], "vectors have shape (2, 2); the head takes (n, 3)"),
         ([[1, 2, 3], [1, np.nan, 3]], "input 1 of target holds nan at position 1"),
     ],
 )

@@ -48,15 +48,15 @@ def test_roots_are_tried_where_no_value_is_negative():
 
 
 def test_a_scaling_is_chosen_by_what_it_is_worth():
-    head = trained(rectified(30, 30, 30), recipe=Recipe.RIDGE)
+    head = trained(rectified(30, 30, 30), recipe=Recipe.RIDGE, scaling=FeatureScaling.AUTO)
     assert head.scaling is FeatureScaling.SQUARE_ROOT is head.trials[0].scaling
     assert {trial.scaling for trial in head.trials} == {FeatureScaling.NONE, FeatureScaling.SQUARE_ROOT}
-    pinned = trained(rectified(30, 30, 30), recipe=Recipe.RIDGE, strength=1)
+    pinned = trained(rectified(30, 30, 30), recipe=Recipe.RIDGE, strength=1, scaling=FeatureScaling.AUTO)
     assert {(trial.scaling, trial.strength) for trial in pinned.trials} == {(each.scaling, 1) for each in head.trials}
 
 
 def test_nothing_is_scaled_where_nothing_can_be_held_out():
-    assert trained(rectified(1, 1)).scaling is FeatureScaling.NONE
+    assert trained(rectified(1, 1), scaling=FeatureScaling.AUTO).scaling is FeatureScaling.NONE
 
 
 @pytest.mark.parametrize("scaling", SCALED)

@@ -50,7 +50,7 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
         InvalidInput: a value is out of range; says which.
     """
     recipe = convert.known(_RECIPE_OF, message.recipe or pb.RECIPE_AUTO, "recipe")
-    scaling = convert.known(_SCALING_OF, message.scaling or pb.FEATURE_SCALING_AUTO, "scaling")
+    scaling = convert.known(_SCALING_OF, message.scaling or pb.FEATURE_SCALING_NONE, "scaling")
     strength = message.strength if message.HasField("strength") else None
     try:
         return TrainingOptions(

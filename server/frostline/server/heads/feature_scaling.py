@@ -16,7 +16,7 @@ from frostline.server.heads.labelled import Labelled
 class FeatureScaling(StrEnum):
     """How values are brought to scale.
 
-    AUTO stands for the choice between NONE and, where no value is negative, SQUARE_ROOT. SQUARE_ROOT takes the root of
+    AUTO stands for the choice of NONE or, where no value is negative, SQUARE_ROOT. SQUARE_ROOT takes the root of
     each value, its sign kept, and then makes vectors as long as one: values that were rectified and averaged, as those
     of image encoders, are skewed, and the largest ones drown the others.
 

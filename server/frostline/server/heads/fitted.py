@@ -49,7 +49,7 @@ class TrainingOptions(BaseModel):
     balance_classes: bool = False
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
-    scaling: FeatureScaling = FeatureScaling.AUTO
+    scaling: FeatureScaling = FeatureScaling.NONE
     whiten: bool = False
 
 
