@@ -47,7 +47,7 @@ def _layers(client: Client, task: Task, texts: list[str], rows: Rows) -> dict[st
     judged = draw.test[::_STEP]
     found: dict[str, Spread] = {}
     for layer in layers:
-        chosen = np.concatenate([draw.train, judged])
+        chosen: NDArray[np.int64] = np.concatenate([draw.train, judged])
         vectors = client.embed([texts[row] for row in chosen.tolist()], task.encoder, layer=layer.name).vectors
         part = Task(task.name, task.encoder, vectors, task.labels[chosen], [])
         halves = Draw(np.arange(len(draw.train)), np.arange(len(draw.train), len(chosen)))
@@ -81,7 +81,8 @@ def _trained(
         adapt_to=adapt_to,
     )
     said = np.array([each.label for each in client.predict(_HEAD, judged[draw.test])])
-    return round(100 * float(np.mean(said == task.labels[draw.test])), 3)
+    right: NDArray[np.bool_] = said == task.labels[draw.test]
+    return round(100 * float(right.mean()), 3)
 
 
 def _mistyped(text: str, seed: int) -> str:

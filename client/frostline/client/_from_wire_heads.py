@@ -84,7 +84,7 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
     )
 
 
-def _scaling(number: v1.FeatureScaling) -> str:
+def _scaling(number: int) -> str:
     return name_of(FEATURE_SCALINGS, number or v1.FEATURE_SCALING_NONE)
 
 
