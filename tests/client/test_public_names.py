@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, heads, predictions, queries, resources, stats, types
+from frostline.client import comparisons, errors, heads, predictions, queries, resources, stats, transfer, types
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, comparisons, transfer, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 

@@ -5,6 +5,7 @@ from frostline.client._client import Client
 from frostline.client._encoders import Progress
 from frostline.client._head_examples import HeadProgress
 from frostline.client._retry import Retry
+from frostline.client.comparisons import CandidateCost, ComparedEncoder, Comparison, ComparisonCost
 from frostline.client.errors import (
     AlreadyExists,
     Conflict,
@@ -30,12 +31,21 @@ from frostline.client.heads import (
     Head,
     HeadClass,
     HeadState,
+    HeadTask,
     HeadVersion,
     LabelledRecords,
     Recipe,
     Trial,
 )
-from frostline.client.predictions import ClassEvaluation, Evaluation, Interval, Prediction, Predictions
+from frostline.client.predictions import (
+    ClassEvaluation,
+    Evaluation,
+    Interval,
+    PredictedRecords,
+    Prediction,
+    Predictions,
+    ValueEvaluation,
+)
 from frostline.client.queries import (
     Combination,
     Explanation,
@@ -62,6 +72,16 @@ from frostline.client.resources import (
     VectorField,
 )
 from frostline.client.stats import CollectionStats, MeasuredRecall, Segment, VectorIndex
+from frostline.client.transfer import (
+    LabelSaving,
+    TransferBaseline,
+    TransferCost,
+    TransferGrowth,
+    TransferPoint,
+    TransferReport,
+    TransferSeconds,
+    TransferSplit,
+)
 from frostline.client.types import (
     Deleted,
     Dtype,
@@ -82,12 +102,16 @@ from frostline.client.types import (
 __all__ = [
     "AlreadyExists",
     "AsyncClient",
+    "CandidateCost",
     "Check",
     "ClassEvaluation",
     "Client",
     "Collection",
     "CollectionStats",
     "Combination",
+    "ComparedEncoder",
+    "Comparison",
+    "ComparisonCost",
     "Conflict",
     "DataDamaged",
     "DeadlineExceeded",
@@ -113,6 +137,7 @@ __all__ = [
     "HeadFailed",
     "HeadProgress",
     "HeadState",
+    "HeadTask",
     "HeadVersion",
     "Hit",
     "Hits",
@@ -123,6 +148,7 @@ __all__ = [
     "Interval",
     "InvalidInput",
     "ItemError",
+    "LabelSaving",
     "LabelledRecords",
     "Layer",
     "MeasuredRecall",
@@ -133,6 +159,7 @@ __all__ = [
     "Patched",
     "PayloadPatch",
     "PermissionDenied",
+    "PredictedRecords",
     "Prediction",
     "Predictions",
     "Progress",
@@ -149,10 +176,18 @@ __all__ = [
     "SpaceMismatch",
     "StorageFull",
     "Timings",
+    "TransferBaseline",
+    "TransferCost",
+    "TransferGrowth",
+    "TransferPoint",
+    "TransferReport",
+    "TransferSeconds",
+    "TransferSplit",
     "Trial",
     "Truncate",
     "Unavailable",
     "Upserted",
+    "ValueEvaluation",
     "VectorField",
     "VectorIndex",
 ]

@@ -11,7 +11,8 @@ from frostline.server.heads import artifact, graph, parity
 from frostline.server.heads.calibration import probabilities
 from frostline.server.heads.feature_scaling import FeatureScaling, choices, scaled, scaled_examples
 from frostline.server.heads.fitted import Recipe, TrainingOptions
-from frostline.server.heads.fitting import merged, refit, train
+from frostline.server.heads.fitting import refit, train
+from frostline.server.heads.merging import merged
 from frostline.server.heads.moments import Moments
 
 SCALED = [FeatureScaling.UNIT_LENGTH, FeatureScaling.SQUARE_ROOT]

@@ -10,7 +10,8 @@ from frostline.server.errors import InvalidInput
 from frostline.server.heads import artifact, graph, parity
 from frostline.server.heads.decision import Linear, Perceptron
 from frostline.server.heads.fitted import EXACT, Recipe, TrainingOptions
-from frostline.server.heads.fitting import check_options, merged, refit, train
+from frostline.server.heads.fitting import check_options, refit, train
+from frostline.server.heads.merging import merged
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.spread import Affine, Spread
 from frostline.server.heads.whitening import whitening
