@@ -34,6 +34,7 @@ from frostline.client.groups import (
 from frostline.client.heads import (
     Example,
     ExportFormat,
+    FeatureScaling,
     Head,
     HeadClass,
     HeadState,
@@ -132,6 +133,7 @@ __all__ = [
     "Explanation",
     "ExportFormat",
     "FailedPrecondition",
+    "FeatureScaling",
     "FieldKind",
     "Floats",
     "FrostlineError",

@@ -101,6 +101,38 @@ HEAD_TASK_VALUE: HeadTask.ValueType  # 3
 """A number, by ridge regression; keeps statistics, so updates and merges are exact."""
 global___HeadTask = HeadTask
 
+class _FeatureScaling:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FeatureScalingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FeatureScaling.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FEATURE_SCALING_UNSPECIFIED: _FeatureScaling.ValueType  # 0
+    """Stands for NONE."""
+    FEATURE_SCALING_AUTO: _FeatureScaling.ValueType  # 1
+    """NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+    FEATURE_SCALING_NONE: _FeatureScaling.ValueType  # 2
+    """Nothing."""
+    FEATURE_SCALING_UNIT_LENGTH: _FeatureScaling.ValueType  # 3
+    """Vectors are made as long as one."""
+    FEATURE_SCALING_SQUARE_ROOT: _FeatureScaling.ValueType  # 4
+    """Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+
+class FeatureScaling(_FeatureScaling, metaclass=_FeatureScalingEnumTypeWrapper):
+    """What is done to the values of each embedding before a recipe sees them."""
+
+FEATURE_SCALING_UNSPECIFIED: FeatureScaling.ValueType  # 0
+"""Stands for NONE."""
+FEATURE_SCALING_AUTO: FeatureScaling.ValueType  # 1
+"""NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+FEATURE_SCALING_NONE: FeatureScaling.ValueType  # 2
+"""Nothing."""
+FEATURE_SCALING_UNIT_LENGTH: FeatureScaling.ValueType  # 3
+"""Vectors are made as long as one."""
+FEATURE_SCALING_SQUARE_ROOT: FeatureScaling.ValueType  # 4
+"""Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+global___FeatureScaling = FeatureScaling
+
 class _HeadState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -371,6 +403,8 @@ class HeadOptions(google.protobuf.message.Message):
     ABSTAIN_ERROR_FIELD_NUMBER: builtins.int
     COVERAGE_FIELD_NUMBER: builtins.int
     TASK_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    WHITEN_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Optional. The recipe; AUTO when unset."""
     strength: builtins.float
@@ -391,6 +425,12 @@ class HeadOptions(google.protobuf.message.Message):
     """Optional. What it answers; CLASS when unset. LABELS takes the recipes AUTO and LOGISTIC, VALUE takes AUTO and RIDGE;
     neither takes `descriptions`, `balance_classes` or `abstain_error`.
     """
+    scaling: global___FeatureScaling.ValueType
+    """Optional. What is done to the values of each embedding first; NONE when unset."""
+    whiten: builtins.bool
+    """Optional. Whether embeddings are whitened before the recipe sees them: spread alike in all directions. Not for
+    NEAREST_NEIGHBORS.
+    """
     @property
     def descriptions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional. What each class is about, by label. Described classes need no examples, and the description counts like
@@ -407,9 +447,11 @@ class HeadOptions(google.protobuf.message.Message):
         abstain_error: builtins.float = ...,
         coverage: builtins.float = ...,
         task: global___HeadTask.ValueType = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        whiten: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_strength", b"_strength", "strength", b"strength"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "strength", b"strength", "task", b"task"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength", "task", b"task", "whiten", b"whiten"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_strength", b"_strength"]) -> typing.Literal["strength"] | None: ...
 
 global___HeadOptions = HeadOptions
@@ -426,6 +468,9 @@ class CreateHeadRequest(google.protobuf.message.Message):
     OPTIONS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    LAYER_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    TARGET_SPACE_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. Its name: lower-case letters, digits, hyphens and underscores, at most 63, a letter or digit first. Where a
     head has the name already, this trains a new version of it from these examples alone.
@@ -440,6 +485,8 @@ class CreateHeadRequest(google.protobuf.message.Message):
     """Optional. At most 64 bytes of the client's choice: where a version was begun by the same request already, nothing is
     done.
     """
+    layer: builtins.str
+    """Optional. The encoder's layer whose output is taken; its default when empty. Needs an encoder."""
     @property
     def examples(self) -> global___Examples:
         """Required. What it learns from."""
@@ -447,6 +494,16 @@ class CreateHeadRequest(google.protobuf.message.Message):
     @property
     def options(self) -> global___HeadOptions:
         """Optional. How it is trained."""
+
+    @property
+    def target(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (m, dimensions): vectors of unlabelled inputs, such as are to be predicted. The head is
+        adapted to them: examples get their mean and covariance before they are learned from. At least 2.
+        """
+
+    @property
+    def target_space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `target`; checked when set."""
 
     def __init__(
         self,
@@ -457,9 +514,12 @@ class CreateHeadRequest(google.protobuf.message.Message):
         options: global___HeadOptions | None = ...,
         description: builtins.str = ...,
         request_id: builtins.str = ...,
+        layer: builtins.str = ...,
+        target: frostline.v1.embedding_pb2.Tensor | None = ...,
+        target_space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "options", b"options", "request_id", b"request_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options", "target", b"target", "target_space", b"target_space"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "layer", b"layer", "options", b"options", "request_id", b"request_id", "target", b"target", "target_space", b"target_space"]) -> None: ...
 
 global___CreateHeadRequest = CreateHeadRequest
 
@@ -760,6 +820,7 @@ class Trial(google.protobuf.message.Message):
     RECIPE_FIELD_NUMBER: builtins.int
     STRENGTH_FIELD_NUMBER: builtins.int
     LOG_LOSS_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Output only. The recipe."""
     strength: builtins.float
@@ -768,14 +829,17 @@ class Trial(google.protobuf.message.Message):
     """Output only. Cross-validated log loss, in nats, with the temperature fitted. Of several labels the mean over them; of
     numbers that of a normal distribution about the prediction, with its variance fitted.
     """
+    scaling: global___FeatureScaling.ValueType
+    """Output only. The scaling it was tried with."""
     def __init__(
         self,
         *,
         recipe: global___Recipe.ValueType = ...,
         strength: builtins.float = ...,
         log_loss: builtins.float = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "strength", b"strength"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength"]) -> None: ...
 
 global___Trial = Trial
 
@@ -800,6 +864,8 @@ class HeadVersion(google.protobuf.message.Message):
     TRAIN_SECONDS_FIELD_NUMBER: builtins.int
     EXACT_UPDATES_FIELD_NUMBER: builtins.int
     MARGIN_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    TARGET_COUNT_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. Its number, from 1."""
     state: global___HeadState.ValueType
@@ -828,6 +894,10 @@ class HeadVersion(google.protobuf.message.Message):
     """Output only. Where it answers numbers, how far the true one is off at most, as often as `coverage` says; unset where
     there were too few examples to say.
     """
+    scaling: global___FeatureScaling.ValueType
+    """Output only. What is done to the values of each embedding first; never AUTO once it is ready."""
+    target_count: builtins.int
+    """Output only. How many unlabelled inputs it is adapted to."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When it was asked for."""
@@ -858,9 +928,11 @@ class HeadVersion(google.protobuf.message.Message):
         train_seconds: builtins.float = ...,
         exact_updates: builtins.bool = ...,
         margin: builtins.float | None = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        target_count: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "state", b"state", "strength", b"strength", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_held_out_accuracy", b"_held_out_accuracy"]) -> typing.Literal["held_out_accuracy"] | None: ...
     @typing.overload

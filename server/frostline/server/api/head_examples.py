@@ -20,8 +20,10 @@ from frostline.server.batching.batcher import Batcher
 from frostline.server.child import Report
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
+from frostline.server.heads.alignment import unlabelled
 from frostline.server.heads.examples import MAX_VALUE, check_vectors
 from frostline.server.heads.fitted import Task
+from frostline.server.heads.labelled import Labelled
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1.embedding_pb2 import Input, Vector
 
@@ -30,6 +32,7 @@ MAX_DESCRIPTION = 1_000
 """Characters of what a class is said to be about."""
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
+_FEWEST_TARGETS = 2
 
 
 @dataclass(slots=True)
@@ -98,6 +101,27 @@ class ExampleReader:
                 raise type(error)(f"the description of class {label[:80]!r}: {error}") from error
             read.labels.append(label)
         read.described = len(descriptions)
+
+    def target(self, request: pb.CreateHeadRequest, place: Place) -> Labelled | None:
+        """Reads the unlabelled inputs that a head shall be adapted to; None where there are none.
+
+        Raises:
+            InvalidInput: they are too few, or cannot be computed with; says which.
+            SpaceMismatch: they live elsewhere.
+        """
+        if not request.HasField("target"):
+            return None
+        if request.HasField("target_space"):
+            place.space.expect(convert.space(request.target_space), "the head")
+        matrix = convert.matrix(request.target, None, place.space, "the head")
+        if len(matrix) < _FEWEST_TARGETS:
+            raise InvalidInput(
+                f"target holds {len(matrix)} inputs, which say nothing of how inputs spread; give {_FEWEST_TARGETS} or "
+                "more, better as many as there are dimensions"
+            )
+        convert.at_most(len(matrix), MOST_EXAMPLES, "inputs in target")
+        check_vectors(matrix, "input {} of target")
+        return unlabelled(place.space.fit(matrix))
 
     async def embed(self, read: Read, place: Place, report: Report, waiting: Waiting) -> NDArray[np.float32]:
         """Embeds what is not a vector yet.

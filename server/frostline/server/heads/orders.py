@@ -18,12 +18,14 @@ class Train(_Frozen):
     Attributes:
         examples: folder of the examples.
         options: how.
+        target: folder of unlabelled inputs that it is adapted to; None where there are none.
         artifact: folder to write the head to; must not exist.
     """
 
     task: Literal["train"] = "train"
     examples: Path
     options: TrainingOptions
+    target: Path | None = None
     artifact: Path
 
 
