@@ -85,6 +85,24 @@ class HeadServiceStub:
     ]
     """Judges a head on labelled examples it has not seen."""
 
+    MeasureDrift: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureDriftRequest,
+        frostline.v1.head_service_pb2.MeasureDriftResponse,
+    ]
+    """Measures whether what a head is asked about now is still what it was trained on."""
+
+    AuditLabels: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.AuditLabelsRequest,
+        frostline.v1.head_service_pb2.AuditLabelsResponse,
+    ]
+    """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    SuggestLabels: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        frostline.v1.head_service_pb2.SuggestLabelsResponse,
+    ]
+    """Chooses the inputs whose labels would teach most."""
+
     ExportHead: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
         frostline.v1.head_service_pb2.ExportHeadResponse,
@@ -157,6 +175,24 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureDrift: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureDriftRequest,
+        frostline.v1.head_service_pb2.MeasureDriftResponse,
+    ]
+    """Measures whether what a head is asked about now is still what it was trained on."""
+
+    AuditLabels: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.AuditLabelsRequest,
+        frostline.v1.head_service_pb2.AuditLabelsResponse,
+    ]
+    """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    SuggestLabels: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        frostline.v1.head_service_pb2.SuggestLabelsResponse,
+    ]
+    """Chooses the inputs whose labels would teach most."""
 
     ExportHead: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -250,6 +286,30 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.Evaluation, collections.abc.Awaitable[frostline.v1.head_service_pb2.Evaluation]]:
         """Judges a head on labelled examples it has not seen."""
+
+    @abc.abstractmethod
+    def MeasureDrift(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureDriftRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureDriftResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureDriftResponse]]:
+        """Measures whether what a head is asked about now is still what it was trained on."""
+
+    @abc.abstractmethod
+    def AuditLabels(
+        self,
+        request: frostline.v1.head_service_pb2.AuditLabelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.AuditLabelsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.AuditLabelsResponse]]:
+        """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    @abc.abstractmethod
+    def SuggestLabels(
+        self,
+        request: frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.SuggestLabelsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.SuggestLabelsResponse]]:
+        """Chooses the inputs whose labels would teach most."""
 
     @abc.abstractmethod
     def ExportHead(

@@ -40,11 +40,13 @@ class Read:
         rows: float32 vectors of shape (d,), or what they are to be made of.
         labels: of the same length.
         described: how many of them, the last ones, are descriptions of classes.
+        record_ids: of those that are records of a collection, by row.
     """
 
     rows: list[NDArray[np.float32] | Content] = field(default_factory=list[NDArray[np.float32] | Content])
     labels: list[str] = field(default_factory=list[str])
     described: int = 0
+    record_ids: dict[int, str] = field(default_factory=dict[int, str])
 
     @property
     def has_contents(self) -> bool:
@@ -172,6 +174,8 @@ class ExampleReader:
             except FrostlineError as error:
                 raise type(error)(f"example {index}: {error}") from error
             read.labels.append(each.label)
+            if each.record_id:
+                read.record_ids[index] = each.record_id
 
     def _row(
         self, example: pb.Example, place: Place, stored: Mapping[str, NDArray[np.float32]]
@@ -215,7 +219,8 @@ class ExampleReader:
     def _read_records(self, examples: pb.Examples, place: Place, read: Read) -> None:
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
-        for vector, label in labelled_records(collection, slot, examples.records):
+        for record_id, vector, label in labelled_records(collection, slot, examples.records):
+            read.record_ids[len(read.rows)] = record_id
             read.rows.append(place.space.fit(vector[np.newaxis])[0])
             read.labels.append(label)
             convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")

@@ -11,6 +11,7 @@ from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_exports import export
 from frostline.server.api.head_messages import head_message
 from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.pages import Page
 from frostline.server.api.trainings import Trainings
@@ -33,6 +34,7 @@ class HeadService(HeadServiceServicer):
         trainings: those under way.
         changes: trains, updates and merges.
         predictions: predicts and judges.
+        questions: answers what takes long.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class HeadService(HeadServiceServicer):
         trainings: Trainings,
         changes: HeadChanges,
         predictions: HeadPredictions,
+        questions: HeadQuestions,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -50,6 +53,7 @@ class HeadService(HeadServiceServicer):
         self._trainings = trainings
         self._changes = changes
         self._predictions = predictions
+        self._questions = questions
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -98,6 +102,30 @@ class HeadService(HeadServiceServicer):
 
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def MeasureDrift(
+        self, request: pb.MeasureDriftRequest, context: Context
+    ) -> AsyncIterator[pb.MeasureDriftResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        told = self._questions.told(lambda report: self._questions.drift(request, waiting, report))
+        async for step, progress, drift in told:
+            yield pb.MeasureDriftResponse(step=step, progress=progress, drift=drift)
+
+    async def AuditLabels(
+        self, request: pb.AuditLabelsRequest, context: Context
+    ) -> AsyncIterator[pb.AuditLabelsResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        told = self._questions.told(lambda report: self._questions.audit(request, waiting, report))
+        async for step, progress, audit in told:
+            yield pb.AuditLabelsResponse(step=step, progress=progress, audit=audit)
+
+    async def SuggestLabels(
+        self, request: pb.SuggestLabelsRequest, context: Context
+    ) -> AsyncIterator[pb.SuggestLabelsResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        told = self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
+        async for step, progress, suggestions in told:
+            yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
 
     async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)

@@ -1,7 +1,7 @@
 """Labelled examples that are records of a collection."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from frostline.server.api import filters
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.filters.matching import values_at
+from frostline.server.collections.rows.records import Record
 from frostline.server.errors import InvalidInput, NotFound
 from frostline.v1 import head_service_pb2 as pb
 
@@ -17,8 +18,8 @@ _PAGE = 1_000
 
 def labelled_records(
     collection: Collection, slot: int, asked: pb.LabelledRecords
-) -> Iterator[tuple[NDArray[np.float32], str]]:
-    """Reads vectors and labels; records that lack one of them are passed over.
+) -> Iterator[tuple[str, NDArray[np.float32], str]]:
+    """Reads ids, vectors and labels; records that lack one of them are passed over.
 
     Args:
         collection: where they are.
@@ -37,10 +38,10 @@ def labelled_records(
     while after is not None:
         records, after = collection.page(after, _PAGE, vectors=True, expression=expression)
         for record in records:
-            label = _label(values_at(json.loads(record.payload or b"{}"), path), record.id, asked.field)
+            label = label_of(record, path, asked.field)
             if label is not None and name in record.vectors:
                 found = True
-                yield record.vectors[name], label
+                yield record.id, record.vectors[name], label
     if not found:
         raise NotFound(
             f"no record of collection {collection.config.id!r} has a field {asked.field!r} and a vector {name!r}; name "
@@ -48,15 +49,25 @@ def labelled_records(
         )
 
 
-def _label(values: Sequence[object], record_id: str, path: str) -> str | None:
-    """The label that a payload field stands for; None where it holds nothing."""
+def label_of(record: Record, path: tuple[str, ...], field: str) -> str | None:
+    """The label that a payload field stands for; None where it holds nothing.
+
+    Args:
+        record: with its payload.
+        path: of the field.
+        field: the path as it was asked for.
+
+    Raises:
+        InvalidInput: the field holds what is no label.
+    """
+    values = values_at(json.loads(record.payload or b"{}"), path)
     kept = [value for value in values if value is not None]
     if not kept:
         return None
     if len(kept) > 1 or isinstance(kept[0], dict):
+        held = "an object" if len(kept) == 1 else "several values"
         raise InvalidInput(
-            f"field {path!r} of record {record_id[:80]!r} holds {'an object' if len(kept) == 1 else 'several values'}; "
-            "a label is one string, number or boolean"
+            f"field {field!r} of record {record.id[:80]!r} holds {held}; a label is one string, number or boolean"
         )
     value = kept[0]
     return str(value).lower() if isinstance(value, bool) else str(value)

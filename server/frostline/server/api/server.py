@@ -19,6 +19,7 @@ from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_examples import ExampleReader
 from frostline.server.api.head_places import Places
 from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
 from frostline.server.api.record_service import RecordService
@@ -179,8 +180,16 @@ class GrpcServer:
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
-        predictions = HeadPredictions(rooms.heads, Judging(rooms.workshop, self._closing), reader)
-        head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
+        judging = Judging(rooms.workshop, self._closing)
+        head_service = HeadService(
+            rooms.heads,
+            rooms.workshop,
+            rooms.registry,
+            self._trainings,
+            changes,
+            HeadPredictions(rooms.heads, judging, reader),
+            HeadQuestions(rooms.heads, judging, places, reader),
+        )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
