@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, heads, predictions, queries, resources, stats, types
+from frostline.client import errors, findings, heads, predictions, queries, resources, stats, types
 
 PUBLIC = (types, queries, resources, stats, heads, predictions, errors)
 ROOM = Path(frostline.client.__file__).parent

@@ -12,6 +12,7 @@ from frostline.cli.failure import CommandFailed
 from frostline.cli.head_asking import evaluate_head, predict
 from frostline.cli.head_output import percent, show_head
 from frostline.cli.head_progress import patience_seconds
+from frostline.cli.head_questions import audit, drift, suggest
 from frostline.cli.head_training import merge_heads, train_head, update_head
 from frostline.cli.labelled_arguments import HeadName, Version
 from frostline.cli.output import Column, say, show_fields, show_json, show_table, size
@@ -25,6 +26,9 @@ app = typer.Typer(no_args_is_help=True, help="Train, ask, judge, update, merge a
 app.command("train")(train_head)
 app.command("predict")(predict)
 app.command("evaluate")(evaluate_head)
+app.command("drift")(drift)
+app.command("audit")(audit)
+app.command("suggest")(suggest)
 app.command("update")(update_head)
 app.command("merge")(merge_heads)
 

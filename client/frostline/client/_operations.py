@@ -3,11 +3,21 @@
 from frostline.client._collections import CollectionCalls
 from frostline.client._heads import HeadCalls
 from frostline.client._predictions import PredictionCalls
+from frostline.client._questions import QuestionCalls
 from frostline.client._reads import ReadCalls
 from frostline.client._search import SearchCalls
 from frostline.client._snapshots import SnapshotCalls
 from frostline.client._writes import WriteCalls
 
 
-class Operations(CollectionCalls, WriteCalls, ReadCalls, SearchCalls, SnapshotCalls, HeadCalls, PredictionCalls):
+class Operations(
+    CollectionCalls,
+    WriteCalls,
+    ReadCalls,
+    SearchCalls,
+    SnapshotCalls,
+    HeadCalls,
+    PredictionCalls,
+    QuestionCalls,
+):
     """What a client can do; heads embed their examples and so bring the operations on encoders."""

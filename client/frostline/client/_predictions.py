@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from frostline.client._batches import cut, each
@@ -11,7 +10,7 @@ from frostline.client._channel import REQUEST_BYTES
 from frostline.client._from_wire_heads import evaluation_of
 from frostline.client._from_wire_predictions import GatheredPredictions
 from frostline.client._head_examples import ExampleCalls, Given
-from frostline.client._to_wire import head_path, input_message, matrix, not_alone, space_message, whole
+from frostline.client._to_wire import are_vectors, head_path, input_message, matrix, not_alone, space_message, whole
 from frostline.client.heads import Example, LabelledRecords
 from frostline.client.predictions import Evaluation, Predictions
 from frostline.client.types import Embeddings, EmbeddingSpace, Floats, Input
@@ -73,10 +72,7 @@ class PredictionCalls(ExampleCalls):
 def _requests(
     inputs: Iterable[Input] | AsyncIterable[Input] | Floats | Embeddings, batch_size: int
 ) -> AsyncIterator[tuple[v1.PredictRequest, int]]:
-    are_vectors = isinstance(inputs, (np.ndarray, Embeddings)) or (
-        isinstance(inputs, (list, tuple)) and bool(inputs) and all(isinstance(one, np.ndarray) for one in inputs)
-    )
-    if are_vectors:
+    if are_vectors(inputs):
         return _vector_requests(*matrix(cast("Floats | Embeddings", inputs)))
     return _content_requests(cast("Iterable[Input] | AsyncIterable[Input]", inputs), batch_size)
 

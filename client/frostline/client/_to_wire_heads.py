@@ -8,7 +8,7 @@ from frostline.client._names import RECIPES, number_of
 from frostline.client._to_wire import collection_path, head_path, image_bytes, number, unicode
 from frostline.client._to_wire_filters import filter_message
 from frostline.client.errors import InvalidInput
-from frostline.client.heads import Example, LabelledRecords, Recipe
+from frostline.client.heads import Example, LabelledRecords, Recipe, UnlabelledRecords
 from frostline.v1 import head_service_pb2 as v1
 
 
@@ -64,6 +64,22 @@ def records_message(records: LabelledRecords) -> v1.LabelledRecords:
     if not isinstance(cast(object, records), LabelledRecords):
         raise InvalidInput(f"records must be a LabelledRecords, not a {type(records).__name__}")
     return v1.LabelledRecords(
+        collection=collection_path(records.collection),
+        field=unicode(records.field),
+        filter=filter_message(records.filter, records.parameters),
+        vector_name=unicode(records.vector_name),
+    )
+
+
+def unlabelled_records_message(records: UnlabelledRecords) -> v1.UnlabelledRecords:
+    """Records of a collection, with or without labels.
+
+    Raises:
+        InvalidInput: they are none, or a name is no Unicode.
+    """
+    if not isinstance(cast(object, records), UnlabelledRecords):
+        raise InvalidInput(f"records must be an UnlabelledRecords, not a {type(records).__name__}")
+    return v1.UnlabelledRecords(
         collection=collection_path(records.collection),
         field=unicode(records.field),
         filter=filter_message(records.filter, records.parameters),

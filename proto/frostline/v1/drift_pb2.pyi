@@ -26,7 +26,7 @@ class ShiftedInput(google.protobuf.message.Message):
     record_id: builtins.str
     """Output only. Its id, where it is a record of a collection."""
     score: builtins.float
-    """Output only. Of the 10 nearest examples and other inputs, the share that are inputs."""
+    """Output only. Of the nearest examples and other inputs, at most 10, the share that are inputs."""
     def __init__(
         self,
         *,

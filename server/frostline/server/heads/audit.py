@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from frostline.server.heads.audit_report import Audit, Duplicates, Outlier, Suspect, check_size
 from frostline.server.heads.calibration import softmax, temperature
 from frostline.server.heads.decision import unit
+from frostline.server.heads.examples import labels_of
 from frostline.server.heads.fitted import Recipe
 from frostline.server.heads.folds import folds, present
 from frostline.server.heads.labelled import Labelled
@@ -129,7 +130,7 @@ def _duplicates(labelled: Labelled, nearest: _Nearest, limit: int) -> list[Dupli
     reach = max(DUPLICATE_SHARE * float(np.median(nearest.distances[:, 0])), SAME)
     rows, ranks = np.nonzero(nearest.distances <= reach)
     parts = _connected(zip(rows.tolist(), nearest.rows[rows, ranks].tolist(), strict=True))
-    found = [_group(labelled, np.array(part), limit) for part in parts]
+    found = [_group(labelled, np.array(part, np.int64), limit) for part in parts]
     return sorted(found, key=lambda group: (not group.contradictory, group.positions))
 
 
@@ -148,7 +149,7 @@ def _group(labelled: Labelled, rows: NDArray[np.int64], limit: int) -> Duplicate
     targets = labelled.targets[rows]
     return Duplicates(
         positions=tuple(rows[:limit].tolist()),
-        labels=tuple(labelled.classes[target] for target in targets[:limit].tolist()),
+        labels=tuple(labels_of(labelled.rows(rows[:limit]))),
         contradictory=bool((targets != targets[0]).any()),
     )
 

@@ -87,9 +87,7 @@ def check_size(examples: int, classes: int) -> None:
         InvalidInput: says what.
     """
     if examples > MOST_AUDITED:
-        raise InvalidInput(
-            f"there are {examples:,} examples; audit at most {MOST_AUDITED:,} at once, a part of the classes"
-        )
+        raise InvalidInput(f"{examples:,} examples are too many; audit at most {MOST_AUDITED:,} at once")
     if examples * classes > MOST_SHARES:
         raise InvalidInput(
             f"{examples:,} examples of {classes:,} classes are too many at once; audit a part of the classes"

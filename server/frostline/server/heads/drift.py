@@ -1,6 +1,6 @@
 """Whether what a head is asked about now is still what it was trained on.
 
-A classifier tries to tell the inputs from the examples: each row by the 10 that are nearest to it, itself left out.
+A classifier tries to tell the inputs from the examples: each row by those that are nearest to it, itself left out.
 Where nothing has changed it can only guess. Since neighbors stay neighbors whichever side the rows are said to be on,
 dealing out the sides again and again shows exactly how well it would do by chance.
 """
@@ -19,7 +19,8 @@ MOST_COMPARED = 2_000
 """So many of each side are compared, drawn where there are more: what that takes grows with their square."""
 FEWEST = 5
 """With fewer on one side chance explains nearly everything."""
-_NEIGHBORS = 10
+NEIGHBORS = 10
+"""So many are nearest, or half of the smaller side where that is less."""
 _AT_ONCE = 1 << 22
 
 
@@ -28,7 +29,7 @@ class Shifted(BaseModel):
 
     Attributes:
         position: among the inputs.
-        score: of the 10 nearest examples and other inputs, the share that are inputs.
+        score: of the nearest examples and other inputs, at most 10, the share that are inputs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -78,13 +79,16 @@ def drift(examples: NDArray[np.float32], inputs: NDArray[np.float32], limit: int
             raise InvalidInput(f"there are {len(rows)} {what} to compare; drift takes {FEWEST} or more of each")
     reference, current = _drawn(len(examples)), _drawn(len(inputs))
     sample = np.concatenate([examples[reference], inputs[current]])
-    is_input = np.arange(len(sample)) >= len(reference)
-    near = _nearest(sample, sample, np.arange(len(sample)))
+    # Which of several that are as near is taken must not depend on the side; so their order tells nothing of it.
+    order = np.random.default_rng(0).permutation(len(sample))
+    sample, is_input = sample[order], order >= len(reference)
+    count = min(NEIGHBORS, len(reference) // 2, len(current) // 2)
+    near = _nearest(sample, sample, np.arange(len(sample)), count)
     scores = is_input[near.rows].mean(axis=1)
     others = np.setdiff1d(np.arange(len(inputs)), current)
-    further = _nearest(inputs[others], sample, np.full(len(others), -1))
+    further = _nearest(inputs[others], sample, np.full(len(others), -1), count)
     of_inputs = np.empty((len(inputs), 2))
-    of_inputs[current] = np.stack([scores[is_input], near.distances[is_input]], axis=1)
+    of_inputs[current[order[is_input] - len(reference)]] = np.stack([scores, near.distances], axis=1)[is_input]
     of_inputs[others] = np.stack([is_input[further.rows].mean(axis=1), further.distances], axis=1)
     return Drift(
         example_count=len(examples),
@@ -111,15 +115,15 @@ class _Nearest(NamedTuple):
     distances: NDArray[np.float64]
 
 
-def _nearest(rows: NDArray[np.float32], sample: NDArray[np.float32], selves: NDArray[np.int64]) -> _Nearest:
+def _nearest(rows: NDArray[np.float32], sample: NDArray[np.float32], selves: NDArray[np.int64], count: int) -> _Nearest:
     """Finds neighbors.
 
     Args:
         rows: float32 of shape (n, d).
         sample: float32 of shape (m, d).
         selves: int64 of shape (n,), what each is itself in the sample; -1 for nothing.
+        count: how many of each.
     """
-    count = min(_NEIGHBORS, len(sample) - 1)
     step = max(1, _AT_ONCE // len(sample))
     lengths = (sample.astype(np.float64) ** 2).sum(axis=1)
     found = np.empty((len(rows), count), np.int64)

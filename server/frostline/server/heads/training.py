@@ -102,7 +102,7 @@ def _audited(question: AuditLabels) -> Audit:
 
 
 def _suggested(question: SuggestLabels) -> Suggestions:
-    child.say(step="choosing", progress=0.0)
+    child.say(step="selecting", progress=0.0)
     head = artifact.read(question.artifact) if question.artifact else None
     inputs, known = _read(question.inputs), _read(question.known)
     if question.examples:
