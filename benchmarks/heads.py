@@ -5,9 +5,10 @@
 Sections: `protocol` (Banking77 as MTEB has it, on embeddings of the service), `auto` (gain of `auto` heads over that
 classifier on the same draws: Banking77 with and without descriptions, fashion articleType, CIFAR-10 subset),
 `coverage` (label sets at 90 %), `graphs` (every recipe as ONNX: what it computes, and how soon), `exact` (updates and
-merges beside training at once), `prediction` (encoder and head over the encoder alone), `training` (time of `auto` on
-all of Banking77 over one logistic fit, and what searches feel). Everything goes through the public client to a server
-of its own; the data is in the fixtures.
+merges beside training at once), `prediction` (encoder and head over the encoder alone), `suggestions` (labels that they
+save over chance), `audits` (exchanged labels that they find), `training` (time of `auto` on all of Banking77 over one
+logistic fit, and what searches feel). Everything goes through the public client to a server of its own; the data is in
+the fixtures.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import heads_accuracy
 import heads_data
 import heads_exact
 import heads_graphs
+import heads_labels
 import heads_speed
 from frostline.client import Client
 from server_process import ServerProcess
@@ -55,6 +57,8 @@ SECTIONS: Mapping[str, Callable[[Client, Rows], dict[str, Spread]]] = {
     "graphs": heads_graphs.measure,
     "exact": exact,
     "prediction": heads_speed.end_to_end,
+    "suggestions": heads_labels.suggestions,
+    "audits": heads_labels.audits,
 }
 
 

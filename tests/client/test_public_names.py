@@ -6,7 +6,7 @@ import pytest
 import frostline.client
 from frostline.client import errors, findings, heads, predictions, queries, resources, stats, types
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, findings, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 
