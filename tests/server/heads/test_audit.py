@@ -19,10 +19,14 @@ def clusters(each=40, wrong=(), seed=0):
     return features.astype(np.float32), given
 
 
-def audited(features, labels, *, described=None, recipe=Recipe.LDA, limit=100):
+def audited(features, labels, *, described=None, recipe=Recipe.LDA, strength=0.6, limit=100):
     told = []
     found = audit(
-        check(features, labels, described, allow_one_class=True), recipe, 0.6, limit, lambda *each: told.append(each)
+        check(features, labels, described, allow_one_class=True),
+        recipe,
+        strength,
+        limit,
+        lambda *each: told.append(each),
     )
     assert [done for _, done in told] == sorted(done for _, done in told)
     assert told[-1][0] == "comparing examples"
@@ -40,6 +44,13 @@ def test_labels_that_were_exchanged_are_suspected_and_the_right_ones_suggested(r
     qualities = [each.quality for each in found.suspects]
     assert qualities == sorted(qualities)
     assert qualities[-1] < 0.5
+
+
+def test_labels_are_judged_by_heads_that_have_not_seen_them():
+    """The nearest example of each that was seen would be itself, and every label right."""
+    wrong = {3, 50, 90, 100}
+    found = audited(*clusters(wrong=wrong), recipe=Recipe.NEAREST_NEIGHBORS, strength=1)
+    assert wrong <= {each.position for each in found.suspects}
 
 
 def test_right_labels_are_not_suspected():

@@ -24,8 +24,8 @@ MOST_COVERED = 4_000
 UNSURE_FOR_EACH = 10
 """So many times as many inputs as are wanted are chosen from: those that the head is least sure of.
 
-On the training texts of Banking77, from 800 labels in 8 rounds: 1 of them gives an accuracy of 86.7, 5 86.1, 10 87.8,
-coverage alone 85.5 and chance 82.8.
+In a trial on training texts of Banking77 (800 labels in 8 rounds), the accuracy was 86.7 with 1 of them, 86.1 with 5, 87.8
+with 10, and 82.8 with labels by chance.
 """
 _AT_ONCE = 1 << 22
 
