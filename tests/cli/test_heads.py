@@ -66,6 +66,7 @@ def test_options_reach_the_server(fake, pretended, pets, tmp_path):
         descriptions={"owl": "a bird of the night"},
         abstain_error=0.05,
         coverage=0.8,
+        task=v1.HEAD_TASK_CLASS,
     )
     records = request.examples.records
     assert (records.collection, records.field, records.vector_name) == ("collections/notes", "label", "title")
@@ -189,6 +190,28 @@ def test_images_are_predicted(fake, pretend, trained, tmp_path):
     (tmp_path / "cat.jpg").write_bytes(b"\xff\xd8")
     assert pretend("heads", "predict", "pets", "--file", str(tmp_path / "cat.jpg")).exit_code == 0
     assert fake.of("Predict")[0].inputs[0].image == b"\xff\xd8"
+
+
+def test_a_collection_is_labelled(fake, pretend, trained):
+    options = ("--label-field", "animal", "--probability-field", "p", "--filter", "n < $m", "--param", "m=2")
+    shown = lines(pretend("heads", "predict-records", "pets", "notes", *options, "--most", "1"))
+    assert shown[0] == ["Head", "pets,", "version", "1"]
+    assert shown[1] == ["Written", "8", "records,", "3", "held", "just", "that", "already"]
+    assert shown[-3:] == [["LABEL", "RECORDS"], ["cat", "7"], ["and", "1", "more"]]
+    (request,) = fake.of("PredictRecords")
+    assert (request.label_field, request.probability_field, request.filter.expression) == ("animal", "p", "n < $m")
+
+
+def test_records_that_could_not_be_labelled_fail_the_command(pretend, pretended, trained, monkeypatch):
+    arguments = ("heads", "predict-records", "pets", "notes", "--label-field", "animal")
+    assert pretended(*arguments)["predicted"]["labels"] == {"cat": 7, "dog": 3}
+    spoiled = v1.PredictRecordsResponse(progress=1, failed_count=2, failure="record 'a': no")
+    monkeypatch.setattr("fake_heads.PREDICTED_RECORDS", spoiled)
+    result = pretend(*arguments)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "error: 2 records could not be written; the first: record 'a': no",
+    )
 
 
 def test_an_evaluation_shows_the_worst_classes_and_the_most_confused_pairs(pretend, trained, pets):

@@ -68,9 +68,10 @@ def test_options_reach_the_server(fake, client):
         descriptions={"owl": "a bird"},
         abstain_error=0.05,
         coverage=0.8,
+        task=v1.HEAD_TASK_CLASS,
     )
     assert (full.head_id, full.description, full.encoder) == ("pets", "Pets", "")
-    assert plain.options == v1.HeadOptions(recipe=v1.RECIPE_AUTO, coverage=0.9)
+    assert plain.options == v1.HeadOptions(recipe=v1.RECIPE_AUTO, coverage=0.9, task=v1.HEAD_TASK_CLASS)
 
 
 def test_progress_is_reported_until_the_head_is_ready(client):

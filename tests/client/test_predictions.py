@@ -3,9 +3,9 @@ import pytest
 
 from fake_encoders import SPACE
 from fake_heads import EVALUATION
-from frostline.client import Embeddings, Example, Internal, InvalidInput, Prediction, Timings
+from frostline.client import Embeddings, Example, Internal, InvalidInput, PredictedRecords, Prediction, Timings
 from frostline.client._from_wire import space_of
-from frostline.v1.head_service_pb2 import Evaluation
+from frostline.v1.head_service_pb2 import Evaluation, PredictRecordsResponse
 from frostline.wire import tensors
 
 PETS = [Example(text=label, label=label) for label in ("cat", "dog", "owl")]
@@ -159,6 +159,43 @@ def test_an_answer_that_does_not_fit_is_the_servers_fault(fake, client, monkeypa
     monkeypatch.setattr(fake, "_predicted", spoiled)
     with pytest.raises(Internal):
         client.predict("pets", ["a", "b"])
+
+
+def test_records_are_labelled_and_the_caller_hears_how_far_it_is(fake, client):
+    heard = []
+    found = client.predict_records(
+        "pets",
+        "notes",
+        "animal",
+        probability_field="how.likely",
+        filter="n < $most",
+        parameters={"most": 3},
+        vector_name="photo",
+        progress=lambda *each: heard.append(each),
+    )
+    assert found == PredictedRecords(1, 8, 3, 1, 2, 0, "", {"cat": 7, "dog": 3}, 9)
+    assert list(found.labels) == ["cat", "dog"]
+    assert heard == [("labelling", 0.0), ("labelling", 0.5), ("labelling", 1.0)]
+    (request,) = fake.of("PredictRecords")
+    assert (request.head, request.collection, request.version) == ("heads/pets", "collections/notes", 0)
+    assert (request.label_field, request.probability_field, request.vector_name) == ("animal", "how.likely", "photo")
+    assert (request.filter.expression, request.filter.parameters["most"]) == ("n < $most", b"3")
+
+
+def test_a_labelling_that_breaks_off_is_begun_again_with_its_version(fake, client):
+    fake.breaks["PredictRecords"] += [1]
+    assert client.predict_records("pets", "notes", "animal").written_count == 8
+    assert [request.version for request in fake.of("PredictRecords")] == [0, 1]
+
+
+async def test_a_labelling_may_be_awaited(fake, aclient):
+    assert (await aclient.predict_records("pets", "notes", "animal")).labels == {"cat": 7, "dog": 3}
+
+
+def test_a_labelling_that_ends_early_is_the_servers_fault(client, monkeypatch):
+    monkeypatch.setattr("fake_heads.PREDICTED_RECORDS", PredictRecordsResponse(progress=0.9))
+    with pytest.raises(Internal, match="stopped labelling collection 'notes'"):
+        client.predict_records("pets", "notes", "animal")
 
 
 def test_an_evaluation_reads_as_plain_types(fake, client):

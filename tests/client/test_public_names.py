@@ -4,9 +4,20 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, findings, heads, predictions, queries, resources, stats, types
+from frostline.client import (
+    comparisons,
+    errors,
+    findings,
+    heads,
+    predictions,
+    queries,
+    resources,
+    stats,
+    transfer,
+    types,
+)
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, findings, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, comparisons, transfer, findings, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 

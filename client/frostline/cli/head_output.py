@@ -77,8 +77,18 @@ def _show_version(version: "HeadVersion") -> None:
 
 def _version_fields(version: "HeadVersion") -> dict[str, str]:
     threshold = version.abstain_threshold
+    recipe = f"{version.recipe}, strength {version.strength:g}"
+    if not version.classes:  # it answers numbers
+        margin = "(too few examples)" if version.margin is None else f"within {version.margin:.4g}"
+        return {
+            "Recipe": recipe,
+            "Examples": f"{version.example_count:,}",
+            "True number": margin,
+            "Updates": "exact" if version.exact_updates else "trained anew",
+            "Training": duration(version.train_seconds),
+        }
     return {
-        "Recipe": f"{version.recipe}, strength {version.strength:g}",
+        "Recipe": recipe,
         "Examples": f"{version.example_count:,} of {len(version.classes):,} classes{_spread(version)}",
         "Held-out accuracy": percent(version.held_out_accuracy),
         "Temperature": f"{version.temperature:.3g}",
@@ -104,6 +114,7 @@ def _head_fields(head: "Head") -> dict[str, object]:
         "Name": head.name,
         "Description": head.description or "(none)",
         "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
+        "Answers": {"labels": "several labels", "value": "a number"}.get(head.task, "one class"),
         "Asked for": f"{head.recipe}{strength}{balance}",
         "Label sets": f"hold the true label in {percent(head.coverage)}",
         "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
@@ -149,12 +160,17 @@ def _show_trials(version: "HeadVersion") -> None:
 
 
 def _show_classes(version: "HeadVersion") -> None:
-    if len({found.example_count for found in version.classes}) < 2:  # all alike, which the fields say
+    of_labels = any(found.threshold is not None for found in version.classes)
+    if len({found.example_count for found in version.classes}) < 2 and not of_labels:  # all alike, as the fields say
         return
     fewest = sorted(version.classes, key=lambda found: (found.example_count, found.label))[:_SHOWN_CLASSES]
-    rows = ((found.label, f"{found.example_count:,}" if found.example_count else "described") for found in fewest)
+    rows = [[found.label, f"{found.example_count:,}" if found.example_count else "described"] for found in fewest]
+    columns = [Column("CLASS", elide=True), Column("EXAMPLES", "right")]
+    if of_labels:
+        columns.append(Column("GIVEN FROM", "right"))
+        rows = [[*row, f"{found.threshold or 0.0:.3f}"] for row, found in zip(rows, fewest, strict=True)]
     say("")
-    show_table((Column("CLASS", elide=True), Column("EXAMPLES", "right")), rows)
+    show_table(columns, rows)
     if len(version.classes) > _SHOWN_CLASSES:
         say(f"and {len(version.classes) - _SHOWN_CLASSES} more with as many or more", "dim")
 

@@ -1,11 +1,11 @@
-"""How far a training is."""
+"""How far a training, or another long piece of work, is."""
 
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from frostline.cli.output import console
-from frostline.cli.progress import Display, progress
+from frostline.cli.progress import progress
 from frostline.cli.session import Session
 
 _PERCENT = 100
@@ -17,15 +17,30 @@ _STEPS = {
     "fitting": "Fitting",
     "calibrating": "Calibrating",
     "writing": "Writing",
-}
-_QUESTION_STEPS = {
-    "waiting": "Waiting for other questions",
-    "embedding": "Embedding",
-    "comparing": "Comparing with the examples",
-    "judging labels": "Judging labels",
-    "comparing examples": "Comparing examples",
+    "labelling": "Labelling records",
     "selecting": "Selecting",
 }
+
+
+@contextmanager
+def question_progress(session: Session, text: str = "Sending examples") -> Generator[Callable[[str, float], None]]:
+    """Shows how far long work is while its block runs, unless a program reads the output.
+
+    Args:
+        session: knows its reader.
+        text: what is done before the first report.
+    """
+    with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
+        before = ""
+
+        def report(step: str, share: float) -> None:
+            nonlocal before
+            if step != before:
+                before = step
+                shown.step(_STEPS.get(step, step.capitalize()))
+            shown.update(round(share * _PERCENT), _PERCENT)
+
+        yield report
 
 
 @contextmanager
@@ -36,43 +51,22 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
         session: knows its reader.
         head: its name, for a user who interrupts the wait.
     """
-    with _reporter(session, "Sending examples", _STEPS) as report:
+    with question_progress(session) as shown:
+        begun = False
+
+        def report(step: str, share: float) -> None:
+            nonlocal begun
+            begun = True
+            shown(step, share)
+
         try:
             yield report
         except KeyboardInterrupt:
-            if report.step:
+            if begun:
                 sys.stderr.write(
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )
             raise
-
-
-@contextmanager
-def question_progress(session: Session) -> Generator[Callable[[str, float], None]]:
-    """Shows how far the answer to a question is while its block runs, unless a program reads the output."""
-    with _reporter(session, "Sending", _QUESTION_STEPS) as report:
-        yield report
-
-
-class _Reporter:
-    """Shows steps, each of which is told often."""
-
-    def __init__(self, shown: Display, names: Mapping[str, str]) -> None:
-        self.step = ""
-        self._shown = shown
-        self._names = names
-
-    def __call__(self, step: str, share: float) -> None:
-        if step != self.step:
-            self.step = step
-            self._shown.step(self._names.get(step, step))
-        self._shown.update(round(share * _PERCENT), _PERCENT)
-
-
-@contextmanager
-def _reporter(session: Session, first: str, names: Mapping[str, str]) -> Generator[_Reporter]:
-    with progress(None if session.as_json else console(stderr=True), first, "%") as shown:
-        yield _Reporter(shown, names)
 
 
 def patience_seconds(session: Session) -> float:

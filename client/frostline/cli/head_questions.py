@@ -79,7 +79,7 @@ def drift(
 ) -> None:
     """Measure whether what a head is asked about now is still like what it was trained on."""
     inputs, names, records = _inputs(texts, file, collection, "", filter, param, vector)
-    with session.connect() as client, question_progress(session) as report:
+    with session.connect() as client, question_progress(session, "Sending inputs") as report:
         found = client.measure_drift(
             head,
             inputs,
@@ -132,7 +132,7 @@ def suggest(
 ) -> None:
     """Choose the inputs whose labels would teach most; unlike each other, and unlike what is labelled."""
     inputs, names, records = _inputs(texts, file, collection, label_field, filter, param, vector)
-    with session.connect() as client, question_progress(session) as report:
+    with session.connect() as client, question_progress(session, "Sending inputs") as report:
         found = client.suggest_labels(
             head,
             inputs,
@@ -180,7 +180,7 @@ def audit(
     records = records_of(collection, label_field, filter, param, vector)
     if not examples and records is None and not head:
         raise typer.BadParameter("give SOURCE, --collection or --head; an audit looks at labelled examples")
-    with session.connect() as client, question_progress(session) as report:
+    with session.connect() as client, question_progress(session, "Sending inputs") as report:
         found = client.audit_labels(
             head,
             examples,

@@ -12,11 +12,13 @@ from frostline.cli.failure import CommandFailed
 from frostline.cli.head_output import show_trained
 from frostline.cli.head_progress import patience_seconds, training_progress
 from frostline.cli.labelled_arguments import (
+    AnsweredTask,
     Collection,
     HeadName,
     ImageField,
     LabelField,
     Source,
+    Task,
     TextField,
     Vector,
     examples_of,
@@ -24,10 +26,18 @@ from frostline.cli.labelled_arguments import (
 )
 from frostline.cli.session import Session, client_command
 
-_TEXT_ENCODER = "all-minilm-l6-v2"
+TEXT_ENCODER = "all-minilm-l6-v2"
 
 Description = Annotated[
     str, typer.Option(metavar="TEXT", help="What the head is for, at most 1,000 characters.", show_default=False)
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="The recipe's penalty, shrinkage, C or number of neighbors; cross-validated when not given.",
+        show_default=False,
+    ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the training; `heads show` tells of it.")]
 
@@ -54,7 +64,7 @@ def train_head(
         str,
         typer.Option(
             metavar="NAME",
-            help=f"Encoder of the texts or images; {_TEXT_ENCODER} for texts when not given.",
+            help=f"Encoder of the texts or images; {TEXT_ENCODER} for texts when not given.",
             show_default=False,
         ),
     ] = "",
@@ -77,14 +87,7 @@ def train_head(
     recipe: Annotated[
         Recipe, typer.Option(help="What it is trained from; auto takes the best of logistic, ridge and lda.")
     ] = Recipe.AUTO,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="The recipe's penalty, shrinkage, C or number of neighbors; cross-validated when not given.",
-            show_default=False,
-        ),
-    ] = None,
+    strength: Strength = None,
     balance_classes: Annotated[
         bool, typer.Option("--balance-classes", help="Let classes count alike, however many examples they have.")
     ] = False,
@@ -100,6 +103,7 @@ def train_head(
     coverage: Annotated[
         float, typer.Option(metavar="SHARE", help="How often label sets shall hold the true label.", min=0.0, max=1.0)
     ] = 0.9,
+    task: Task = AnsweredTask.CLASS,
     description: Description = "",
     no_wait: NoWait = False,
 ) -> None:
@@ -107,12 +111,12 @@ def train_head(
 
     An earlier version goes on serving until the new one is ready.
     """
-    examples = examples_of(source, text_field, image_field, label_field)
+    examples = examples_of(source, text_field, image_field, label_field, task.value)
     records = records_of(collection, label_field, filter, param, vector)
     if not examples and records is None and describe is None:
         raise typer.BadParameter("give SOURCE, --collection or --describe; a head learns from something")
     if not encoder and records is None and all(example.image is None for example in examples):
-        encoder = _TEXT_ENCODER
+        encoder = TEXT_ENCODER
     with session.connect() as client, training_progress(session, name) as report:
         head = client.train_head(
             name,
@@ -125,6 +129,7 @@ def train_head(
             descriptions=_descriptions(describe),
             abstain_error=abstain_error,
             coverage=coverage,
+            task=task.value,
             description=description,
             wait=not no_wait,
             progress=report,
@@ -157,14 +162,15 @@ def update_head(
     filter: Filter = "",
     param: Parameters = None,
     vector: Vector = "",
+    task: Task = AnsweredTask.CLASS,
     no_wait: NoWait = False,
 ) -> None:
     """Train a new version of a head: SOURCE and --collection are added, what --remove names goes.
 
-    With ridge, lda and nearest_mean the new weights are those of training on everything anew.
+    With ridge, lda and nearest_mean, and for numbers, the new weights are those of training on everything anew.
     """
-    added = examples_of(source, text_field, image_field, label_field)
-    removed = examples_of(remove, text_field, image_field, label_field)
+    added = examples_of(source, text_field, image_field, label_field, task.value)
+    removed = examples_of(remove, text_field, image_field, label_field, task.value)
     records = records_of(collection, label_field, filter, param, vector)
     if not (added or removed or remove_class or records):
         raise typer.BadParameter("give SOURCE, --collection, --remove or --remove-class; there is nothing to change")

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from frostline.client._blocking import run
 from frostline.client._head_examples import HeadProgress
 from frostline.client._operations import Operations
-from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, Head, HeadTask, LabelledRecords, Recipe
 from frostline.client.types import Embeddings
 
 
@@ -24,7 +24,8 @@ class HeadMethods:
         *,
         encoder: str = "",
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         recipe: Recipe = "auto",
@@ -33,6 +34,7 @@ class HeadMethods:
         descriptions: Mapping[str, str] | None = None,
         abstain_error: float = 0.0,
         coverage: float = 0.9,
+        task: HeadTask | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
@@ -49,7 +51,8 @@ class HeadMethods:
                 together where all live in one space.
             encoder: of texts and images; may be left out where there are none.
             vectors: ready vectors, of shape (n, d): cheaper than one in each example.
-            labels: their n labels.
+            labels: their n labels; or for each of them its labels, for a head that answers several.
+            values: their n numbers instead, for a head that answers numbers.
             records: labelled records of a collection.
             collection: where `record_id` of examples is looked up; that of `records` when empty.
             recipe: what the head is trained from; `auto` takes the best of logistic, ridge and lda by cross-validation.
@@ -59,7 +62,9 @@ class HeadMethods:
                 described classes need no others.
             abstain_error: the error, from 0 to 1, that answers shall stay below: the head abstains where it is not sure
                 enough. It never does when 0.
-            coverage: how often label sets shall hold the true label, between 0 and 1.
+            coverage: how often label sets shall hold the true label, and intervals the true number, between 0 and 1.
+            task: what the head answers: one `class`, any number of `labels`, or a `value`, which is a number. What the
+                examples say when None; records say classes.
             description: what the head is for, at most 1,000 characters.
             wait: whether to wait; else the head is returned while it trains, and `get_head` tells how it went.
             progress: called with the step and how much of it all is done, from 0 to 1; see `HeadProgress`.
@@ -82,6 +87,7 @@ class HeadMethods:
                 encoder=encoder,
                 vectors=vectors,
                 labels=labels,
+                values=values,
                 records=records,
                 collection=collection,
                 recipe=recipe,
@@ -90,6 +96,7 @@ class HeadMethods:
                 descriptions=descriptions,
                 abstain_error=abstain_error,
                 coverage=coverage,
+                task=task,
                 description=description,
                 wait=wait,
                 progress=progress,
@@ -105,7 +112,8 @@ class HeadMethods:
         removed_classes: Sequence[str] = (),
         *,
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         wait: bool = True,
@@ -123,7 +131,8 @@ class HeadMethods:
             removed: examples to remove, with inputs and labels as they were given.
             removed_classes: classes to remove, with all their examples.
             vectors: ready vectors to add, of shape (n, d).
-            labels: their n labels.
+            labels: their n labels, see `train_head`.
+            values: their n numbers, for a head that answers numbers.
             records: labelled records of a collection, to add.
             collection: where `record_id` of examples is looked up.
             wait: see `train_head`; so are `progress` and `timeout_seconds`.
@@ -143,6 +152,7 @@ class HeadMethods:
                 removed_classes,
                 vectors=vectors,
                 labels=labels,
+                values=values,
                 records=records,
                 collection=collection,
                 wait=wait,

@@ -1,224 +1,83 @@
-"""Questions about the data around heads, written once for both clients; documented in `Client`."""
+"""Questions that take long: the server tells how far it is, and its last message holds the answer."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import numpy as np
-
-from frostline.client._batches import each
-from frostline.client._from_wire_findings import audit_of, drift_of, suggestions_of
-from frostline.client._head_examples import Embedder, ExampleCalls, Given, HeadProgress
-from frostline.client._names import LABEL_STRATEGIES, number_of
-from frostline.client._to_wire import are_vectors, encoder_path, head_path, matrix, not_alone, space_message, whole
-from frostline.client._to_wire_heads import unlabelled_records_message
-from frostline.client._transport import Deadline, Q
-from frostline.client.errors import Internal, InvalidInput
-from frostline.client.heads import Example, LabelledRecords, UnlabelledRecords
-from frostline.v1 import head_service_pb2 as v1
-from frostline.v1.embedding_pb2 import Input as InputMessage
-from frostline.wire import tensors
+from frostline.client._caller import Caller
+from frostline.client._head_examples import HeadProgress
+from frostline.client._transport import Deadline, Q, Stream
+from frostline.client.errors import Internal
 
 if TYPE_CHECKING:
     from grpc import UnaryStreamMultiCallable
-    from numpy.typing import ArrayLike
 
-    from frostline.client.findings import Drift, LabelAudit, LabelStrategy, LabelSuggestion
-    from frostline.client.types import Embeddings, EmbeddingSpace, Floats, Input
-
-_KINDS = ("text", "image", "vector", "record_id")
+_REPORT_SECONDS = 600.0  # the longest time without a report of the server, where the caller names none
 
 
-class _Told(Protocol):
-    @property
-    def step(self) -> str: ...
+class Told(Protocol):
+    """A message that says how far the answer is."""
 
     @property
-    def progress(self) -> float: ...
+    def step(self) -> str:
+        """What is being done; empty where the message says something else."""
+        ...
+
+    @property
+    def progress(self) -> float:
+        """How much of it all is done, from 0 to 1."""
+        ...
 
 
-T = TypeVar("T", bound=_Told)
+T = TypeVar("T", bound=Told)
 
 
-class QuestionCalls(ExampleCalls):
-    """Asks whether data has drifted, where it is wrong, and what to label next."""
+class QuestionCalls(Caller):
+    """Asks questions that take long."""
 
-    async def measure_drift(
-        self,
-        head: str,
-        inputs: Iterable[Input] | AsyncIterable[Input] | Floats | Embeddings = (),
-        *,
-        records: UnlabelledRecords | None = None,
-        version: int = 0,
-        limit: int = 20,
-        progress: HeadProgress | None = None,
-        timeout_seconds: float = 600.0,
-    ) -> Drift:
-        """Measures whether inputs are still like the examples of a head; see `Client.measure_drift`."""
-        request = v1.MeasureDriftRequest(
-            head=head_path(head), version=whole(version, "version"), limit=whole(limit, "limit", least=1)
-        )
-        request.inputs.CopyFrom(
-            await self._unlabelled(inputs, records, lambda: self._embedder(head, timeout_seconds), progress)
-        )
-        told = await self._last(
-            self._transport.heads.MeasureDrift, request, lambda each: each.HasField("drift"), progress, timeout_seconds
-        )
-        return drift_of(told.drift)
-
-    async def audit_labels(
-        self,
-        head: str = "",
-        examples: Iterable[Example] | AsyncIterable[Example] = (),
-        *,
-        encoder: str = "",
-        vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
-        records: LabelledRecords | None = None,
-        collection: str = "",
-        version: int = 0,
-        limit: int = 100,
-        progress: HeadProgress | None = None,
-        timeout_seconds: float = 600.0,
-    ) -> LabelAudit:
-        """Looks for errors among examples; see `Client.audit_labels`."""
-        not_alone(examples)
-        listed = [example async for example in each(examples)]
-        _check_one_way(listed, vectors, records)
-        request = v1.AuditLabelsRequest(
-            head=head_path(head) if head else "",
-            version=whole(version, "version"),
-            encoder=encoder_path(encoder) if encoder else "",
-            limit=whole(limit, "limit", least=1),
-        )
-        if listed or vectors is not None or records is not None:
-            given = Given(examples=listed, vectors=vectors, labels=labels, records=records, collection=collection)
-            embedder = self._embedder_of(head, encoder, timeout_seconds)
-            request.examples.CopyFrom(await self._examples(given, embedder, progress))
-        told = await self._last(
-            self._transport.heads.AuditLabels, request, lambda each: each.HasField("audit"), progress, timeout_seconds
-        )
-        return audit_of(told.audit)
-
-    async def suggest_labels(
-        self,
-        head: str = "",
-        inputs: Iterable[Input] | AsyncIterable[Input] | Floats | Embeddings = (),
-        *,
-        records: UnlabelledRecords | None = None,
-        count: int = 20,
-        strategy: LabelStrategy | None = None,
-        encoder: str = "",
-        version: int = 0,
-        progress: HeadProgress | None = None,
-        timeout_seconds: float = 600.0,
-    ) -> list[LabelSuggestion]:
-        """Chooses what to label next; see `Client.suggest_labels`."""
-        request = v1.SuggestLabelsRequest(
-            head=head_path(head) if head else "",
-            version=whole(version, "version"),
-            count=whole(count, "count", least=1),
-            strategy=number_of(LABEL_STRATEGIES, strategy, "strategy") if strategy else v1.LABEL_STRATEGY_UNSPECIFIED,
-            encoder=encoder_path(encoder) if encoder else "",
-        )
-        embedder = self._embedder_of(head, encoder, timeout_seconds)
-        request.inputs.CopyFrom(await self._unlabelled(inputs, records, embedder, progress))
-        told = await self._last(
-            self._transport.heads.SuggestLabels,
-            request,
-            lambda each: each.HasField("suggestions"),
-            progress,
-            timeout_seconds,
-        )
-        return suggestions_of(told.suggestions)
-
-    def _embedder_of(self, head: str, encoder: str, timeout_seconds: float) -> Embedder:
-        async def embedder() -> tuple[str, EmbeddingSpace | None]:
-            return await self._embedder(head, timeout_seconds) if head else (encoder, None)
-
-        return embedder
-
-    async def _unlabelled(
-        self,
-        inputs: Iterable[Input] | AsyncIterable[Input] | Floats | Embeddings,
-        records: UnlabelledRecords | None,
-        embedder: Embedder,
-        progress: HeadProgress | None,
-    ) -> v1.Unlabelled:
-        """Inputs for one request; texts and images too large for it are embedded before."""
-        message = v1.Unlabelled()
-        if records is not None:
-            message.records.CopyFrom(unlabelled_records_message(records))
-        if are_vectors(inputs):
-            rows, space = matrix(cast("Floats | Embeddings", inputs))
-            message.vectors.CopyFrom(tensors.encode(rows))
-            if space is not None:
-                message.space.CopyFrom(space_message(space))
-            return message
-        not_alone(inputs)
-        contents = cast("Iterable[Input] | AsyncIterable[Input]", inputs)
-        listed = [_example_of(content) async for content in each(contents)]
-        made = await self._examples(Given(examples=listed), embedder, progress)
-        message.inputs.extend(map(_input_of, made.examples))
-        if made.HasField("vectors"):
-            message.vectors.CopyFrom(made.vectors)
-            if made.HasField("space"):
-                message.space.CopyFrom(made.space)
-        return message
-
-    async def _last(
+    async def _asked(
         self,
         rpc: UnaryStreamMultiCallable[Q, T],
         request: Q,
-        is_answer: Callable[[T], bool],
         progress: HeadProgress | None,
-        timeout_seconds: float,
+        timeout_seconds: float | None,
+        hear: Callable[[T], None] | None = None,
     ) -> T:
-        """Asks, and waits for the message that is the answer; a question that breaks off is asked again."""
+        """Waits for the last message. A call is tried again until the server has begun with it, and not after that.
 
-        async def attempt(_: Deadline) -> T:
+        Args:
+            rpc: the method.
+            request: the question.
+            progress: told how far it is.
+            timeout_seconds: the longest time without a report of the server; 600 when None.
+            hear: given each message, as it comes.
+
+        Raises:
+            FrostlineError: there is no answer; says why.
+        """
+        longest = _REPORT_SECONDS if timeout_seconds is None else timeout_seconds
+
+        async def begin(deadline: Deadline) -> tuple[Stream[Q, T], T | None]:
             stream = self._transport.watch(rpc, request)
             try:
-                while told := await stream.receive(Deadline(timeout_seconds)):
-                    if is_answer(told):
-                        return told
-                    if progress:
-                        progress(told.step, told.progress)
-            finally:
+                return stream, await stream.receive(deadline)
+            except BaseException:
                 stream.close()
-            raise Internal("the server ended its reports without an answer")
+                raise
 
-        return await self._persist(attempt, timeout_seconds)
-
-
-def _example_of(content: Input) -> Example:
-    """An input without a label."""
-    match content:
-        case str():
-            return Example(text=content)
-        case bytes() | Path():
-            return Example(image=content)
-        case np.ndarray():
-            return Example(vector=content)
-        case _:
-            kind = type(cast(object, content)).__name__
-            raise InvalidInput(
-                f"cannot take a {kind} as an input; pass texts, images as bytes or pathlib.Path, or vectors"
-            )
-
-
-def _input_of(example: v1.Example) -> InputMessage:
-    return InputMessage(text=example.text) if example.HasField("text") else InputMessage(image=example.image)
-
-
-def _check_one_way(
-    examples: Sequence[Example], vectors: ArrayLike | Embeddings | None, records: LabelledRecords | None
-) -> None:
-    """Refuses examples of several kinds, whose positions nobody could tell apart."""
-    ways = [kind for kind in _KINDS if any(getattr(example, kind, None) is not None for example in examples)]
-    ways += ["vectors"] if vectors is not None else []
-    ways += ["records"] if records is not None else []
-    if len(ways) > 1:
-        raise InvalidInput(f"the examples come as {' and '.join(ways)}; audit those of one kind at a time")
+        stream, told = await self._persist(begin, longest)
+        last = told
+        try:
+            while told is not None:
+                last = told
+                if hear:
+                    hear(told)
+                if progress and told.step:
+                    progress(told.step, told.progress)
+                told = await stream.receive(Deadline(longest))
+        finally:
+            stream.close()
+        if last is None:
+            raise Internal("the server ended a stream without an answer")
+        return last

@@ -7,6 +7,7 @@ from typing import cast
 from frostline.client._names import RECIPES, number_of
 from frostline.client._to_wire import collection_path, head_path, image_bytes, number, unicode
 from frostline.client._to_wire_filters import filter_message
+from frostline.client._truths import truth_of
 from frostline.client.errors import InvalidInput
 from frostline.client.heads import Example, LabelledRecords, Recipe, UnlabelledRecords
 from frostline.v1 import head_service_pb2 as v1
@@ -43,9 +44,16 @@ def example_message(example: Example) -> v1.Example:
     """An example that is no vector.
 
     Raises:
-        InvalidInput: it cannot be read, or is no Unicode.
+        InvalidInput: it cannot be read, is no Unicode, or says several things.
     """
-    message = v1.Example(label=unicode(example.label))
+    message = v1.Example()
+    match truth_of(example):
+        case str(label):
+            message.label = label
+        case float(value):
+            message.value = value
+        case labels:
+            message.labels.extend(labels)
     if example.text is not None:
         message.text = unicode(example.text)
     if example.image is not None:
@@ -114,11 +122,15 @@ def content_bytes(example: Example) -> int:
         InvalidInput: it is no Unicode, or there is no such file.
     """
     if example.text is not None:
-        return len(unicode(example.text).encode()) + len(example.label)
+        return len(unicode(example.text).encode()) + _truth_bytes(example)
     if isinstance(example.image, bytes):
-        return len(example.image) + len(example.label)
+        return len(example.image) + _truth_bytes(example)
     path = cast(Path, example.image)
     try:
-        return path.stat().st_size + len(example.label)
+        return path.stat().st_size + _truth_bytes(example)
     except OSError as error:
         raise InvalidInput(f"cannot read image {path}: {error.strerror}") from error
+
+
+def _truth_bytes(example: Example) -> int:
+    return len(example.label) + sum(map(len, example.labels or ()))

@@ -80,10 +80,25 @@ class HeadServiceStub(object):
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.PredictRecords = channel.unary_stream(
+                '/frostline.v1.HeadService/PredictRecords',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.FromString,
+                _registered_method=True)
         self.EvaluateHead = channel.unary_unary(
                 '/frostline.v1.HeadService/EvaluateHead',
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.Evaluation.FromString,
+                _registered_method=True)
+        self.MeasureTransfer = channel.unary_stream(
+                '/frostline.v1.HeadService/MeasureTransfer',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferResponse.FromString,
+                _registered_method=True)
+        self.CompareEncoders = channel.unary_stream(
+                '/frostline.v1.HeadService/CompareEncoders',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.FromString,
                 _registered_method=True)
         self.MeasureDrift = channel.unary_stream(
                 '/frostline.v1.HeadService/MeasureDrift',
@@ -176,8 +191,32 @@ class HeadServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PredictRecords(self, request, context):
+        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+        it is. Asked again after it was broken off, it passes over what it has written already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluateHead(self, request, context):
         """Judges a head on labelled examples it has not seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MeasureTransfer(self, request, context):
+        """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+        Tells how far it is; goes on only while the caller waits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareEncoders(self, request, context):
+        """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+        how far it is, and in the last message what was found; ends when the caller goes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,10 +298,25 @@ def add_HeadServiceServicer_to_server(servicer, server):
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.PredictResponse.SerializeToString,
             ),
+            'PredictRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.PredictRecords,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.SerializeToString,
+            ),
             'EvaluateHead': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateHead,
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.Evaluation.SerializeToString,
+            ),
+            'MeasureTransfer': grpc.unary_stream_rpc_method_handler(
+                    servicer.MeasureTransfer,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferResponse.SerializeToString,
+            ),
+            'CompareEncoders': grpc.unary_stream_rpc_method_handler(
+                    servicer.CompareEncoders,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.SerializeToString,
             ),
             'MeasureDrift': grpc.unary_stream_rpc_method_handler(
                     servicer.MeasureDrift,
@@ -540,6 +594,33 @@ class HeadService(object):
             _registered_method=True)
 
     @staticmethod
+    def PredictRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/PredictRecords',
+            frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def EvaluateHead(request,
             target,
             options=(),
@@ -556,6 +637,60 @@ class HeadService(object):
             '/frostline.v1.HeadService/EvaluateHead',
             frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.SerializeToString,
             frostline_dot_v1_dot_head__service__pb2.Evaluation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/MeasureTransfer',
+            frostline_dot_v1_dot_head__service__pb2.MeasureTransferRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.MeasureTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareEncoders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/CompareEncoders',
+            frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,8 +19,10 @@ from frostline.server.api.trainings import Trainings
 from frostline.server.child import Report
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
 from frostline.server.heads import artifact, examples, fitting
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.store import Heads
+from frostline.server.heads.truths import containing
 from frostline.server.heads.versions import HeadConfig, Version
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
@@ -28,6 +30,8 @@ from frostline.v1 import head_service_pb2 as pb
 MAX_DESCRIPTION = 1_000
 MOST_PARTS = 100
 _EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
+
+_ANSWERS = {Task.LABELS: "several labels", Task.VALUE: "numbers"}
 
 Work = Callable[[Version, Report], Coroutine[Any, Any, None]]
 """Makes a version that was begun."""
@@ -80,10 +84,14 @@ class HeadChanges:
         options = training_options(request.options)
         fitting.check_options(options)
         place = self._places.of(request.examples, request.encoder)
-        read = await self._reader.read(request.examples, place)
+        read = await self._reader.read(request.examples, place, options.task)
         descriptions = dict(request.options.descriptions)
+        if descriptions and options.task is not Task.CLASS:
+            raise InvalidInput(
+                f"descriptions are of classes, and this head answers {_ANSWERS[options.task]}; leave them out"
+            )
         self._reader.describe(read, descriptions, place)
-        await asyncio.to_thread(examples.check_labels, read.labels)
+        await asyncio.to_thread(examples.check_labels, read.labels, task=options.task)
         config = HeadConfig(
             description=request.description,
             encoder=place.encoder,
@@ -93,7 +101,7 @@ class HeadChanges:
         )
 
         async def train(version: Version, report: Report) -> None:
-            labelled, trained = await self._labelled(read, place, report)
+            labelled, trained = await self._labelled(read, place, options.task, report)
             await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
             await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
@@ -113,20 +121,20 @@ class HeadChanges:
         earlier = head.ready_version()
         head.expect_idle()
         self._trainings.expect_room()
-        place = Place(earlier.config.encoder, earlier.config.space)
+        place, task = Place(earlier.config.encoder, earlier.config.space), earlier.config.options.task
         before = await asyncio.to_thread(self._kept_examples, name, earlier)
-        removed = await self._removed(before, request, place, waiting)
-        read = await self._reader.read(request.added, place) if request.HasField("added") else Read()
+        removed = await self._removed(before, request, place, task, waiting)
+        read = await self._reader.read(request.added, place, task) if request.HasField("added") else Read()
         if not (read.rows or len(removed)):
             raise InvalidInput("nothing is added or removed; give examples, or classes to remove")
         if read.rows:
-            await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
+            await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True, task=task)
 
         async def update(version: Version, report: Report) -> None:
             added, trained = None, report
             if read.rows:
-                added, trained = await self._labelled(read, place, report)
-            after = await asyncio.to_thread(examples.changed, before, removed, added)
+                added, trained = await self._labelled(read, place, task, report)
+            after = await asyncio.to_thread(examples.changed, before, removed, added, task)
             await asyncio.to_thread(self._heads.keep_examples, name, version, after)
             more = len(read.rows)
             await self._trainings.in_turn(
@@ -192,14 +200,16 @@ class HeadChanges:
         with suppress(NotFound):  # the head was deleted meanwhile
             await asyncio.to_thread(self._heads.fail, name, version, reason)
 
-    async def _labelled(self, read: Read, place: Place, report: Report) -> tuple[Labelled, Report]:
+    async def _labelled(self, read: Read, place: Place, task: Task, report: Report) -> tuple[Labelled, Report]:
         """Embeds examples; the second part tells how far it is from then on."""
         share = _EMBEDDING_SHARE if read.has_contents else 0.0
         features = await self._reader.embed(
             read, place, lambda step, done: report(step, share * done), Waiting(patient=True)
         )
         described = np.arange(len(features)) >= len(features) - read.described
-        labelled = await asyncio.to_thread(examples.check, features, read.labels, described, allow_one_class=True)
+        labelled = await asyncio.to_thread(
+            examples.check, features, read.labels, described, allow_one_class=True, task=task
+        )
         return labelled, lambda step, done: report(step, share + (1 - share) * done)
 
     def _kept_examples(self, name: str, version: Version) -> Labelled:
@@ -211,12 +221,12 @@ class HeadChanges:
         return examples.load(folder)
 
     async def _removed(
-        self, before: Labelled, request: pb.UpdateHeadRequest, place: Place, waiting: Waiting
+        self, before: Labelled, request: pb.UpdateHeadRequest, place: Place, task: Task, waiting: Waiting
     ) -> NDArray[np.int64]:
         """Rows of the examples so far that are to go."""
-        rows = await asyncio.to_thread(examples.find_classes, before, list(request.removed_classes))
+        rows = await asyncio.to_thread(examples.find_classes, before, _classes(before, request, task))
         if request.HasField("removed"):
-            read = await self._reader.read(request.removed, place)
+            read = await self._reader.read(request.removed, place, task)
             features = await self._reader.embed(read, place, lambda step, done: None, waiting)
             rows = np.union1d(rows, await asyncio.to_thread(examples.find, before, features, read.labels))
         return rows
@@ -238,6 +248,14 @@ class HeadChanges:
                 case _:
                     raise InvalidInput(f"part {place} names neither a head nor an archive")
         return configs, content
+
+
+def _classes(before: Labelled, request: pb.UpdateHeadRequest, task: Task) -> list[str]:
+    """The classes of examples that are to go; of several labels, all sets with one that is to go."""
+    if request.removed_classes and task is Task.VALUE:
+        raise InvalidInput("the head answers numbers and has no classes to remove; name examples to remove")
+    removed = list(request.removed_classes)
+    return containing(before, removed) if task is Task.LABELS else removed
 
 
 def _check_description(text: str) -> None:

@@ -1,6 +1,7 @@
 """Inputs whose labels are not known: what a head is asked about, and what might be labelled next."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from frostline.server.api import convert, filters
 from frostline.server.api.head_examples import MOST_EXAMPLES, ExampleReader, Read
 from frostline.server.api.head_places import Place, Places
-from frostline.server.api.labelled_records import label_of
 from frostline.server.collections.collection import Collection
+from frostline.server.collections.filters.matching import values_at
 from frostline.server.collections.rows.records import Record
 from frostline.server.errors import InvalidInput, NotFound
 from frostline.v1 import head_service_pb2 as pb
@@ -80,7 +81,7 @@ class InputReader:
             if vector.name not in record.vectors:
                 continue
             row = place.space.fit(record.vectors[vector.name][np.newaxis])[0]
-            if path is not None and label_of(record, path, asked.field) is not None:
+            if path is not None and _says_something(record, path):
                 labelled.append(row)
             else:
                 read.record_ids[len(read.rows)] = record.id
@@ -101,6 +102,10 @@ def _found(collection: Collection, asked: pb.UnlabelledRecords) -> Iterator[Reco
     while after is not None:
         records, after = collection.page(after, _PAGE, vectors=True, expression=expression)
         yield from records
+
+
+def _says_something(record: Record, path: tuple[str, ...]) -> bool:
+    return any(value is not None for value in values_at(json.loads(record.payload or b"{}"), path))
 
 
 def _ways(inputs: pb.Unlabelled) -> list[str]:

@@ -20,6 +20,7 @@ from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.audit_report import Audit, check_size
 from frostline.server.heads.drift import FEWEST, Drift
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.orders import AuditLabels, MeasureDrift, Question, SuggestLabels
 from frostline.server.heads.store import Heads
@@ -96,6 +97,7 @@ class HeadQuestions:
         """
         limit = _number(request.limit, _LISTED, MOST_LISTED, "limit")
         name, version = self._version(request.head, request.version) if request.head else ("", None)
+        _expect_classes(name, version)
         head = self._heads.artifact_folder(name, version) if version else None
         if version and not request.HasField("examples"):
             kept = AuditLabels(examples=self._examples(name, version), artifact=head, limit=limit)
@@ -122,8 +124,11 @@ class HeadQuestions:
         count = _number(request.count, _SUGGESTED, MOST_SUGGESTED, "count")
         name, version = self._version(request.head, request.version) if request.head else ("", None)
         strategy = _strategy(request.strategy, version)
+        if strategy is not Strategy.COVERAGE:
+            _expect_classes(name, version)
         place = _place(version) if version else self._inputs.place(request.inputs, request.encoder)
-        head = self._heads.artifact_folder(name, version) if version else None
+        says_class = version is not None and version.config.options.task is Task.CLASS
+        head = self._heads.artifact_folder(name, version) if version and says_class else None
         kept = self._heads.examples_folder(name, version) if version else None
         given = await self._inputs.read(request.inputs, place)
         features, further = await self._embedded(given.read, place, waiting, report)
@@ -183,6 +188,14 @@ class HeadQuestions:
 
 def _place(version: Version) -> Place:
     return Place(version.config.encoder, version.config.space)
+
+
+def _expect_classes(name: str, version: Version | None) -> None:
+    if version and version.config.options.task is not Task.CLASS:
+        raise InvalidInput(
+            f"head {name!r} answers several labels or numbers; audits, and suggestions other than by coverage, are for "
+            "heads that answer one label"
+        )
 
 
 def _strategy(number: int, version: Version | None) -> Strategy:

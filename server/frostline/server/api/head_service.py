@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from frostline.server.api.calls import Context, deadline_of
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.convert import resource_id
 from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_exports import export
@@ -14,7 +15,9 @@ from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.pages import Page
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.trainings import Trainings
+from frostline.server.api.transfer import Transfer
 from frostline.server.encoders.registry import Registry
 from frostline.server.heads.store import Heads
 from frostline.server.heads.workshop import Workshop
@@ -35,6 +38,9 @@ class HeadService(HeadServiceServicer):
         changes: trains, updates and merges.
         predictions: predicts and judges.
         questions: answers what takes long.
+        transfer: measures what encoders are worth.
+        comparisons: compares encoders.
+        record_predictions: labels records.
     """
 
     def __init__(
@@ -46,6 +52,9 @@ class HeadService(HeadServiceServicer):
         changes: HeadChanges,
         predictions: HeadPredictions,
         questions: HeadQuestions,
+        transfer: Transfer,
+        comparisons: Comparisons,
+        record_predictions: RecordPredictions,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -54,6 +63,9 @@ class HeadService(HeadServiceServicer):
         self._changes = changes
         self._predictions = predictions
         self._questions = questions
+        self._transfer = transfer
+        self._comparisons = comparisons
+        self._record_predictions = record_predictions
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -100,6 +112,12 @@ class HeadService(HeadServiceServicer):
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         return await self._predictions.predict(_id(request.head), request, Waiting(deadline_of(context)))
 
+    async def PredictRecords(
+        self, request: pb.PredictRecordsRequest, context: Context
+    ) -> AsyncIterator[pb.PredictRecordsResponse]:
+        async for told in self._record_predictions.predict(request):
+            yield told
+
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
 
@@ -126,6 +144,18 @@ class HeadService(HeadServiceServicer):
         told = self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
         async for step, progress, suggestions in told:
             yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
+
+    async def MeasureTransfer(
+        self, request: pb.MeasureTransferRequest, context: Context
+    ) -> AsyncIterator[pb.MeasureTransferResponse]:
+        async for told in self._transfer.measure(request):
+            yield told
+
+    async def CompareEncoders(
+        self, request: pb.CompareEncodersRequest, context: Context
+    ) -> AsyncIterator[pb.CompareEncodersResponse]:
+        async for each in self._comparisons.compare(request):
+            yield each
 
     async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)

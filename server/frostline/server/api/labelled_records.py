@@ -1,33 +1,35 @@
 """Labelled examples that are records of a collection."""
 
 import json
-from collections.abc import Iterator
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterator, Sequence
 
 from frostline.server.api import filters
+from frostline.server.api.head_truths import of_field
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.filters.matching import values_at
 from frostline.server.collections.rows.records import Record
-from frostline.server.errors import InvalidInput, NotFound
+from frostline.server.errors import NotFound
+from frostline.server.heads.fitted import Task
 from frostline.v1 import head_service_pb2 as pb
 
 _PAGE = 1_000
+_PAGE_WITH_CONTENT = 10  # images are large
 
 
 def labelled_records(
-    collection: Collection, slot: int, asked: pb.LabelledRecords
-) -> Iterator[tuple[str, NDArray[np.float32], str]]:
-    """Reads ids, vectors and labels; records that lack one of them are passed over.
+    collection: Collection, slot: int, asked: pb.LabelledRecords, task: Task, *, content: bool = False
+) -> Iterator[tuple[Record, str]]:
+    """Reads records with their vectors, and labels; records that lack one of them are passed over.
 
     Args:
         collection: where they are.
         slot: of the vector name.
         asked: which records, and which of their fields is the label.
+        task: what the head answers; labels are given as `truths` writes them.
+        content: whether their texts and images are read too.
 
     Raises:
-        InvalidInput: the path is none, or a field holds what is no label.
+        InvalidInput: the path is none, or a field holds what the head does not answer.
         NotFound: no record has both.
     """
     name = collection.config.vectors[slot].name
@@ -36,12 +38,13 @@ def labelled_records(
     after: int | None = 0
     found = False
     while after is not None:
-        records, after = collection.page(after, _PAGE, vectors=True, expression=expression)
+        records, after = collection.page(after, _PAGE, vectors=True, content=content, expression=expression)
         for record in records:
-            label = label_of(record, path, asked.field)
+            values = values_at(json.loads(record.payload or b"{}"), path)
+            label = of_field(values, task, f"field {asked.field!r} of record {record.id[:80]!r}")
             if label is not None and name in record.vectors:
                 found = True
-                yield record.id, record.vectors[name], label
+                yield record, label
     if not found:
         raise NotFound(
             f"no record of collection {collection.config.id!r} has a field {asked.field!r} and a vector {name!r}; name "
@@ -49,25 +52,16 @@ def labelled_records(
         )
 
 
-def label_of(record: Record, path: tuple[str, ...], field: str) -> str | None:
-    """The label that a payload field stands for; None where it holds nothing.
+def records_by_id(collection: Collection, ids: Sequence[str], *, content: bool = False) -> Iterator[Record]:
+    """Reads records with their vectors; damaged ones, and those that are not there, are passed over.
 
     Args:
-        record: with its payload.
-        path: of the field.
-        field: the path as it was asked for.
-
-    Raises:
-        InvalidInput: the field holds what is no label.
+        collection: where they are.
+        ids: which; each is read once.
+        content: whether their texts and images are read too.
     """
-    values = values_at(json.loads(record.payload or b"{}"), path)
-    kept = [value for value in values if value is not None]
-    if not kept:
-        return None
-    if len(kept) > 1 or isinstance(kept[0], dict):
-        held = "an object" if len(kept) == 1 else "several values"
-        raise InvalidInput(
-            f"field {field!r} of record {record.id[:80]!r} holds {held}; a label is one string, number or boolean"
-        )
-    value = kept[0]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    step = _PAGE_WITH_CONTENT if content else _PAGE
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), step):
+        found = collection.get(wanted[start : start + step], payloads=False, vectors=True, content=content)
+        yield from (record for record in found.values() if isinstance(record, Record))

@@ -81,6 +81,9 @@ def _manifest(fitted: Fitted, content: Mapping[str, arrays.Array], files: Mappin
         trials=fitted.trials,
         held_out_accuracy=fitted.held_out_accuracy,
         train_accuracy=fitted.train_accuracy,
+        task=fitted.task,
+        thresholds=None if fitted.thresholds is None else tuple(fitted.thresholds.tolist()),
+        margin=fitted.margin,
         arrays=arrays.describe(content),
         files=dict(files),
     )

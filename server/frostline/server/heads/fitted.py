@@ -24,6 +24,14 @@ class Recipe(StrEnum):
     PERCEPTRON = "perceptron"
 
 
+class Task(StrEnum):
+    """What a head answers: one class, any number of labels, or a number."""
+
+    CLASS = "class"
+    LABELS = "labels"
+    VALUE = "value"
+
+
 EXACT = frozenset({Recipe.RIDGE, Recipe.LDA, Recipe.NEAREST_MEAN})
 """Recipes that keep statistics, so that updates and merges are exact."""
 
@@ -36,7 +44,8 @@ class TrainingOptions(BaseModel):
         strength: its penalty, shrinkage, C or number of neighbors; None to choose by cross-validation.
         balance_classes: whether classes count alike, however many examples they have.
         abstain_error: the error that answers shall stay below; 0 to answer always.
-        coverage: how often label sets shall hold the true label.
+        coverage: how often label sets shall hold the true label, and intervals the true number.
+        task: what it shall answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +55,7 @@ class TrainingOptions(BaseModel):
     balance_classes: bool = False
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
+    task: Task = Task.CLASS
 
 
 class Trial(BaseModel):
@@ -54,7 +64,8 @@ class Trial(BaseModel):
     Attributes:
         recipe: which.
         strength: with what.
-        log_loss: cross-validated, in nats, with the temperature fitted.
+        log_loss: cross-validated, in nats, with the temperature fitted. Of several labels, the mean over them; of
+            numbers, that of a normal distribution about the prediction, with its variance fitted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +73,10 @@ class Trial(BaseModel):
     recipe: Recipe
     strength: float
     log_loss: float
+
+
+VALUE_CLASS = "value"
+"""What stands for the classes where there are none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,23 +98,29 @@ class Fitted:
     """A trained head.
 
     Attributes:
-        classes: labels, ascending.
+        classes: labels, ascending; `VALUE_CLASS` alone where it answers numbers.
         counts: int64 of shape (c,), examples of each.
         recipe: what it was trained from, never AUTO.
         strength: the recipe's.
         balance_classes: see `TrainingOptions`.
-        decision: embeddings to logits.
-        temperature: what logits are divided by before the softmax.
+        decision: embeddings to logits, or to the number.
+        temperature: what logits are divided by before the softmax, or before the sigmoid of several labels.
         abstain_error: the error that answers shall stay below; 0 to answer always.
         abstain_threshold: the lowest probability of an answer; 0 for always answering, above 1 for never.
         coverage: how often label sets shall hold the true label.
         set_quantile: a label set holds the labels whose probability reaches this; all of them where it is 0, and none
             where none is likely enough.
         scope: tells inputs that are unlike the examples.
-        moments: what exact recipes keep; None for others.
+        moments: what exact recipes keep; None for others. Of numbers, see `regression.sums`.
         trials: what was tried.
         held_out_accuracy: cross-validated; None where nothing could be held out.
         train_accuracy: on the examples themselves; None where there were none at hand, as after a merge.
+        task: what it answers. With several labels, accuracy is the share of inputs whose labels are all right; numbers
+            have none.
+        thresholds: of several labels, float64 of shape (c,): an input has those whose probability reaches them. Else
+            None.
+        margin: of numbers, how far the true one is from the prediction at most, as often as `coverage` says. None where
+            there are too few examples to say, and for other tasks.
     """
 
     classes: tuple[str, ...]
@@ -118,3 +139,6 @@ class Fitted:
     trials: tuple[Trial, ...]
     held_out_accuracy: float | None
     train_accuracy: float | None
+    task: Task = Task.CLASS
+    thresholds: NDArray[np.float64] | None = None
+    margin: float | None = None

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.errors import InvalidInput
-from frostline.server.heads import closed_form
+from frostline.server.heads import closed_form, multi_label, regression
 from frostline.server.heads.assembling import CHOSEN, Report, assembled
 from frostline.server.heads.closed_form import decide
 from frostline.server.heads.decision import Decision, Linear, unit
-from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, TrainingOptions, Trial
+from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, Task, TrainingOptions, Trial
 from frostline.server.heads.held_out import Learn
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
@@ -22,7 +22,7 @@ from frostline.server.heads.selection import Candidate, select
 
 LOGISTIC_CLASSES = 1_000
 """With more classes AUTO passes logistic regression over: what it takes grows with classes times examples."""
-_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage")
+_ALIKE = ("task", "recipe", "strength", "balance_classes", "abstain_error", "coverage")
 """What heads must have in common to be merged."""
 
 
@@ -42,6 +42,22 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
     """
     _check(labelled)
     check_options(options)
+    match options.task:
+        case Task.LABELS:
+            return multi_label.train(labelled, options, report)
+        case Task.VALUE:
+            return regression.train(labelled, options, report)
+        case Task.CLASS:
+            chosen, trials = pinned(labelled, options, report)
+            return _assembled(Lesson.of(labelled), chosen, trials, None, report)
+
+
+def pinned(labelled: Labelled, options: TrainingOptions, report: Report) -> tuple[TrainingOptions, tuple[Trial, ...]]:
+    """Chooses what options leave open, for a head of classes; examples and options go together, see `train`.
+
+    Returns:
+        The options with a recipe and a strength, and what was tried, the best first.
+    """
     recipes = _recipes(labelled, options)
     trials = select(
         labelled,
@@ -54,8 +70,18 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
     else:
         recipe = Recipe.NEAREST_MEAN if options.recipe is Recipe.AUTO else options.recipe
         strength = options.strength or TEMPLATES[recipe].usual
-    pinned = options.model_copy(update={"recipe": recipe, "strength": strength})
-    return _assembled(Lesson.of(labelled), pinned, trials, None, report)
+    return options.model_copy(update={"recipe": recipe, "strength": strength}), trials
+
+
+def decision(lesson: Lesson, pinned: TrainingOptions, start: Decision | None = None) -> Decision:
+    """Learns the decision of a head whose recipe and strength are chosen, and nothing about how far to trust it.
+
+    Args:
+        lesson: what to learn from.
+        pinned: as the function of that name gives it.
+        start: a decision of the same classes to begin from, for recipes that can use it.
+    """
+    return _learner_of(pinned, start)(lesson)[0]
 
 
 def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: Report) -> Fitted:
@@ -75,6 +101,10 @@ def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: R
     Raises:
         InvalidInput: fewer than two classes are left, or values that are no numbers.
     """
+    if before.task is Task.VALUE:
+        return regression.refit(labelled, before, moments, report)
+    if before.task is Task.LABELS:
+        return multi_label.refit(labelled, before, report)
     lesson = Lesson.of(labelled)
     if moments is not None and before.recipe in EXACT:
         lesson = Lesson(_with_classes(labelled, moments.classes), lambda: moments)
@@ -103,6 +133,8 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
         InvalidInput: the parts are no such heads.
     """
     moments, first = reduce(Moments.plus, _sums(parts)), parts[0]
+    if first.task is Task.VALUE:
+        return regression.merged(parts, moments)
     examples = np.array([max(1, part.counts.sum()) for part in parts], np.float64)
 
     def mean(figures: list[float]) -> float:
@@ -147,6 +179,10 @@ def check_options(options: TrainingOptions) -> None:
     recipe, strength = options.recipe, options.strength
     if strength and recipe in (Recipe.AUTO, Recipe.NEAREST_MEAN):
         raise InvalidInput(f"strength {strength:g} of {recipe}: it has none; name the recipe it is of, or leave it out")
+    if options.task is Task.LABELS:
+        multi_label.check_options(options)
+    if options.task is Task.VALUE:
+        regression.check_options(options)
     closed_form.check(recipe, strength, options.balance_classes)
     if recipe is Recipe.NEAREST_NEIGHBORS:
         knn.check(strength, options.balance_classes)
@@ -184,11 +220,14 @@ def _assembled(
 ) -> Fitted:
     """The head of a recipe and a strength, neither of them open any more."""
     start = None if before is None else _start(before, lesson.labelled.classes)
-    strengths = (pinned.strength or TEMPLATES[pinned.recipe].usual,)
-    # What is held out is never learned about from a decision that has seen it.
-    afresh, further = (_learner(pinned.recipe, strengths, pinned.balance_classes, each) for each in (None, start))
     report("fitting", CHOSEN)
-    return assembled(lesson, pinned, further(lesson)[0], afresh, trials, before, report)
+    # What is held out is never learned about from a decision that has seen it.
+    return assembled(lesson, pinned, decision(lesson, pinned, start), _learner_of(pinned, None), trials, before, report)
+
+
+def _learner_of(pinned: TrainingOptions, start: Decision | None) -> Learn:
+    strengths = (pinned.strength or TEMPLATES[pinned.recipe].usual,)
+    return _learner(pinned.recipe, strengths, pinned.balance_classes, start)
 
 
 def _start(before: Fitted, classes: tuple[str, ...]) -> Linear | None:

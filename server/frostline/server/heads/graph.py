@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from frostline.server.heads.decision import Decision, Linear, Neighbors, Perceptron
-from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.fitted import Fitted, Task
 
 INPUT = "embeddings"
-LOGITS, PROBABILITIES, SCOPE = "logits", "probabilities", "scope"
+LOGITS, PROBABILITIES, VALUES, SCOPE = "logits", "probabilities", "values", "scope"
 OLDEST_OPSET = 11
 IR_VERSION = 8
 
 _OPSET = 17
+
+
+def outputs(task: Task) -> tuple[str, ...]:
+    """What the graph of a head gives."""
+    return (VALUES, SCOPE) if task is Task.VALUE else (LOGITS, PROBABILITIES, SCOPE)
 
 
 def head_graph(fitted: Fitted, *, precise: bool = False) -> ModelProto:
@@ -31,19 +36,23 @@ def head_graph(fitted: Fitted, *, precise: bool = False) -> ModelProto:
 
     Returns:
         A graph from `embeddings`, float32 of shape (n, d), to `logits` and `probabilities`, float32 of shape (n, c),
-        and `scope`, float32 of shape (n,): the highest cosine to the mean of a class.
+        and `scope`, float32 of shape (n,): the highest cosine to the mean of a class. Of numbers, `values`, float64 of
+        shape (n,), takes the place of the former two, and is computed in float64 always.
     """
     classes, dimensions = fitted.scope.means.shape
-    graph = _Graph(classes, dimensions, precise and not isinstance(fitted.decision, Neighbors))
+    is_value = fitted.task is Task.VALUE
+    graph = _Graph(classes, dimensions, is_value or (precise and not isinstance(fitted.decision, Neighbors)))
     unit = graph.unit_length(INPUT)
-    logits = _logits(graph, fitted.decision, unit)
-    graph.to_float32(logits, LOGITS)
-    scaled = graph.apply("Div", [logits, graph.weight("temperature", np.array(fitted.temperature))], "scaled")
-    graph.to_float32(graph.apply("Softmax", [scaled], "shares", axis=1), PROBABILITIES)
+    logits, flat = _logits(graph, fitted.decision, unit), graph.constant("flat", np.array([-1]))
+    if is_value:
+        graph.apply("Reshape", [logits, flat], VALUES)
+    else:
+        graph.to_float32(logits, LOGITS)
+        graph.to_float32(_shares(graph, logits, fitted), PROBABILITIES)
     near = graph.apply("MatMul", [unit, graph.constant("means", np.ascontiguousarray(fitted.scope.means.T))], "near")
     nearest = graph.first(near, 1, "nearest_mean")
-    graph.apply("Reshape", [nearest, graph.constant("flat", np.array([-1]))], SCOPE)
-    return graph.model()
+    graph.apply("Reshape", [nearest, flat], SCOPE)
+    return graph.model(outputs(fitted.task))
 
 
 def values_per_row(fitted: Fitted) -> int:
@@ -67,6 +76,14 @@ def _logits(graph: "_Graph", decision: Decision, unit: str) -> str:
             return _votes(graph, decision, unit)
         case _:
             raise TypeError(f"no graph is known for {type(decision).__name__}")
+
+
+def _shares(graph: "_Graph", logits: str, fitted: Fitted) -> str:
+    """See `calibration.shares`."""
+    scaled = graph.apply("Div", [logits, graph.weight("temperature", np.array(fitted.temperature))], "scaled")
+    if fitted.task is Task.LABELS:
+        return graph.apply("Sigmoid", [scaled], "shares")
+    return graph.apply("Softmax", [scaled], "shares", axis=1)
 
 
 def _votes(graph: "_Graph", decision: Neighbors, unit: str) -> str:
@@ -138,14 +155,15 @@ class _Graph:
         """Makes an output of a tensor."""
         self.apply("Cast", [tensor], name, to=TensorProto.FLOAT)
 
-    def model(self) -> ModelProto:
-        """Closes the graph."""
+    def model(self, outputs: Sequence[str]) -> ModelProto:
+        """Closes the graph; it gives these."""
         inputs = [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", self._dimensions])]
-        outputs = [
-            helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["n", self._classes]),
-            helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", self._classes]),
-            helper.make_tensor_value_info(SCOPE, TensorProto.FLOAT, ["n"]),
-        ]
-        graph = helper.make_graph(self._nodes, "head", inputs, outputs, self._constants)
+        known = {
+            LOGITS: helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["n", self._classes]),
+            PROBABILITIES: helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", self._classes]),
+            VALUES: helper.make_tensor_value_info(VALUES, TensorProto.DOUBLE, ["n"]),
+            SCOPE: helper.make_tensor_value_info(SCOPE, TensorProto.FLOAT, ["n"]),
+        }
+        graph = helper.make_graph(self._nodes, "head", inputs, [known[name] for name in outputs], self._constants)
         opset = helper.make_opsetid("", _OPSET)
         return ModelProto(ir_version=IR_VERSION, producer_name="frostline", graph=graph, opset_import=[opset])

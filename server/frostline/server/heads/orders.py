@@ -126,9 +126,55 @@ class SuggestLabels(_Frozen):
     count: int = Field(ge=1, le=MOST_SUGGESTED)
 
 
+class MeasureTransfer(_Frozen):
+    """Measures what an encoder is worth for some examples; the answer is a `transfer.report.TransferReport`.
+
+    Attributes:
+        encoder: its name, for the report.
+        examples: folder of the examples, as `examples.save` writes it, embedded by the encoder; without descriptions.
+        contents: folder of the texts or images themselves, as `transfer.contents` writes it, in the same order.
+        held_out: so many examples, the last ones, are to be judged by; 0 sets half of each class aside.
+        draws: how often examples are drawn anew.
+        options: how heads are trained.
+        embedding_seconds: what embedding all the examples took; None where they were embedded before.
+    """
+
+    task: Literal["measure_transfer"] = "measure_transfer"
+    encoder: str
+    examples: Path
+    contents: Path
+    held_out: int = Field(default=0, ge=0)
+    draws: int = Field(default=10, ge=10, le=100)
+    options: TrainingOptions = TrainingOptions()
+    embedding_seconds: float | None = Field(default=None, ge=0)
+
+
+class Candidate(_Frozen):
+    """What one encoder, at one depth, makes of examples.
+
+    Attributes:
+        examples: folder of the examples.
+        seen: file of what it makes of inputs that it has seen, as `numpy.save` writes it; None where there are none.
+    """
+
+    examples: Path
+    seen: Path | None
+
+
+class CompareEncoders(_Frozen):
+    """Ranks candidates; the answer is a `comparison.report.Comparison`.
+
+    Attributes:
+        candidates: with the same examples in the same order.
+    """
+
+    task: Literal["compare_encoders"] = "compare_encoders"
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+
+
 Making = Train | Update | Merge
 """Makes a head."""
-Question = Evaluate | MeasureDrift | AuditLabels | SuggestLabels
+Question = Evaluate | MeasureTransfer | CompareEncoders | MeasureDrift | AuditLabels | SuggestLabels
 """Is answered."""
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from frostline.server.encoders.session import Session
 from frostline.server.heads import graph
-from frostline.server.heads.calibration import softmax
+from frostline.server.heads.calibration import shares
 from frostline.server.heads.decision import Neighbors, unit
 from frostline.server.heads.fitted import Fitted
 
@@ -26,20 +26,25 @@ def difference(path: Path, fitted: Fitted) -> float:
         fitted: the head.
 
     Returns:
-        Of probabilities and cosines as they are; of logits as a share of the largest, where that is above 1. Infinite
-        where an output is not finite.
+        Of probabilities and cosines as they are; of logits and numbers as a share of the largest, where that is above
+        1. Infinite where an output is not finite.
     """
     features = _embeddings(fitted)
     if isinstance(fitted.decision, Neighbors):
         features = features[_is_settled(fitted.decision, features)]
-    session = Session(path, [graph.LOGITS, graph.PROBABILITIES, graph.SCOPE], "cpu", threads=1)
-    found = session.run({graph.INPUT: features})
+    names = graph.outputs(fitted.task)
+    found = Session(path, list(names), "cpu", threads=1).run({graph.INPUT: features})
     logits = fitted.decision.logits(features)
-    expected = logits, softmax(logits / fitted.temperature), _scope(fitted, features)
+    expected = {
+        graph.LOGITS: logits,
+        graph.VALUES: logits[:, 0],
+        graph.PROBABILITIES: shares(fitted, logits),
+        graph.SCOPE: _scope(fitted, features),
+    }
     scale = max(1.0, float(np.abs(logits).max(initial=0)))
     largest = [
-        float(np.abs(x - y).max(initial=0)) / scaled
-        for x, y, scaled in zip(found, expected, (scale, 1, 1), strict=True)
+        float(np.abs(output - expected[name]).max(initial=0)) / (scale if name in (graph.LOGITS, graph.VALUES) else 1)
+        for name, output in zip(names, found, strict=True)
     ]
     return max(largest) if np.isfinite(largest).all() else np.inf
 

@@ -88,6 +88,9 @@ def fitted_of(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> Fi
         trials=manifest.trials,
         held_out_accuracy=manifest.held_out_accuracy,
         train_accuracy=manifest.train_accuracy,
+        task=manifest.task,
+        thresholds=None if manifest.thresholds is None else np.array(manifest.thresholds),
+        margin=manifest.margin,
     )
 
 

@@ -1,35 +1,21 @@
 """Trains and judges heads, in a process of its own: `python -m frostline.server.heads.training`.
 
 See `child` for how it is asked and answers, and `orders` for what. A head that was trained is on disk when the answer
-comes, {"seconds": 12.3}; an evaluation is the answer.
+comes, {"seconds": 12.3}; whatever was asked is the answer itself.
 """
 
 import time
-from pathlib import Path
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from frostline.server import child
-from frostline.server.heads import artifact, drift, evaluation, examples, fitting
-from frostline.server.heads.audit_report import Audit
-from frostline.server.heads.fitted import Fitted, Recipe
+from frostline.server.heads import answering, artifact, examples, fitting, regression
+from frostline.server.heads.fitted import Fitted, Task
+from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
-from frostline.server.heads.orders import (
-    AuditLabels,
-    Evaluate,
-    MeasureDrift,
-    Merge,
-    Order,
-    Question,
-    SuggestLabels,
-    Train,
-    Update,
-)
-from frostline.server.heads.recipes.catalogue import TEMPLATES
-from frostline.server.heads.suggestion import Suggestions, suggest
+from frostline.server.heads.orders import Making, Merge, Order, Train, Update
+from frostline.server.heads.truths import Measured
 
 _WRITING = 0.95
 
@@ -48,25 +34,10 @@ def _done(order: Order) -> dict[str, object]:
             artifact.write(wanted.artifact, fitted)
             return {"seconds": time.monotonic() - begun}
         case question:
-            return _answer(question).model_dump(mode="json")
+            return answering.answer(question, _say).model_dump(mode="json")
 
 
-def _answer(question: Question) -> BaseModel:
-    match question:
-        case Evaluate():
-            return evaluation.evaluate(artifact.read(question.artifact), examples.load(question.examples))
-        case MeasureDrift():
-            child.say(step="comparing", progress=0.0)
-            return drift.drift(_vectors(question.examples), _read(question.inputs), question.limit)
-        case AuditLabels():
-            return _audited(question)
-        case SuggestLabels():
-            return _suggested(question)
-        case _:
-            assert_never(question)
-
-
-def _fitted(order: Train | Update | Merge) -> Fitted:
+def _fitted(order: Making) -> Fitted:
     match order:
         case Train():
             return fitting.train(examples.load(order.examples), order.options, _report)
@@ -83,46 +54,23 @@ def _updated(order: Update) -> Fitted:
     moments = before.moments
     if moments and order.removed and order.examples_before:
         gone = examples.load(order.examples_before).rows(np.array(order.removed, np.int64))
-        moments = moments.minus(Moments.of(gone))
+        moments = moments.minus(_sums(gone, before.task))
     if moments and order.added:
         rows = np.arange(len(labelled.targets))[-order.added :]
-        moments = moments.plus(Moments.of(labelled.rows(rows)))
+        moments = moments.plus(_sums(labelled.rows(rows), before.task))
     return fitting.refit(labelled, before, moments, _report)
 
 
-def _audited(question: AuditLabels) -> Audit:
-    from frostline.server.heads.audit import audit  # cleanlab takes seconds to load, for which only audits shall wait
-
-    recipe, strength = Recipe.LDA, TEMPLATES[Recipe.LDA].usual
-    if question.artifact:
-        head = artifact.read(question.artifact)
-        recipe, strength = head.recipe, head.strength
-    labelled = examples.load(question.examples)
-    return audit(labelled, recipe, strength, question.limit, lambda step, done: child.say(step=step, progress=done))
-
-
-def _suggested(question: SuggestLabels) -> Suggestions:
-    child.say(step="selecting", progress=0.0)
-    head = artifact.read(question.artifact) if question.artifact else None
-    inputs, known = _read(question.inputs), _read(question.known)
-    if question.examples:
-        known = np.concatenate([known, _vectors(question.examples)])
-    return suggest(inputs, known, head, question.strategy, question.count)
-
-
-def _vectors(folder: Path) -> NDArray[np.float32]:
-    """The vectors of examples, descriptions left out."""
-    labelled = examples.load(folder)
-    return labelled.features[~labelled.described]
-
-
-def _read(path: Path) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    return vectors
+def _sums(labelled: Labelled, task: Task) -> Moments:
+    return regression.sums(Measured.of(labelled)) if task is Task.VALUE else Moments.of(labelled)
 
 
 def _report(step: str, done: float) -> None:
-    child.say(step=step, progress=round(_WRITING * done, 4))
+    _say(step, _WRITING * done)
+
+
+def _say(step: str, done: float) -> None:
+    child.say(step=step, progress=round(done, 4))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from frostline.client.heads import Example, LabelledRecords, UnlabelledRecords
 from frostline.client.types import Embeddings, Floats, Input
 
 
-class QuestionMethods:
+class FindingMethods:
     """Asks whether data has drifted, where it is wrong, and what to label next."""
 
     _operations: Operations
