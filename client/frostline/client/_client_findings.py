@@ -133,7 +133,7 @@ class FindingMethods:
             count: how many are wanted, at most 1,000.
             strategy: `margin` takes inputs whose two likeliest classes are about as likely, `uncertainty` those whose
                 likeliest class is not likely, `coverage` those that are like many others. `margin` when None, and
-                `coverage` without a head.
+                `coverage` without a head or with one that answers several labels or numbers.
             encoder: of texts and images, where no head is named.
             version: of the head; the one that serves when 0.
             progress: called with the step (`waiting`, `embedding`, `selecting`) and how much of it all is done.

@@ -139,7 +139,7 @@ class _LabelStrategy:
 class _LabelStrategyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LabelStrategy.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     LABEL_STRATEGY_UNSPECIFIED: _LabelStrategy.ValueType  # 0
-    """Stands for MARGIN where a head is named, else for COVERAGE."""
+    """Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
     LABEL_STRATEGY_UNCERTAINTY: _LabelStrategy.ValueType  # 1
     """The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
     LABEL_STRATEGY_MARGIN: _LabelStrategy.ValueType  # 2
@@ -151,7 +151,7 @@ class LabelStrategy(_LabelStrategy, metaclass=_LabelStrategyEnumTypeWrapper):
     """What makes an input worth a label."""
 
 LABEL_STRATEGY_UNSPECIFIED: LabelStrategy.ValueType  # 0
-"""Stands for MARGIN where a head is named, else for COVERAGE."""
+"""Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
 LABEL_STRATEGY_UNCERTAINTY: LabelStrategy.ValueType  # 1
 """The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
 LABEL_STRATEGY_MARGIN: LabelStrategy.ValueType  # 2

@@ -152,6 +152,19 @@ async def test_a_merged_head_has_nothing_to_compare_with(calls):
         assert "head 'both' was merged of others and has no examples" in why
 
 
+async def test_heads_that_answer_numbers_are_asked_for_drift_and_coverage_alone(server):
+    calls = server.calls
+    numbers = h.Examples(vectors=tensors.encode(sides()), values=sides()[:, 1].tolist())
+    await train(calls, "numbers", examples=numbers, options=h.HeadOptions(task=h.HEAD_TASK_VALUE))
+    asked = {"head": "heads/numbers", "inputs": vectors(sides(seed=1))}
+    assert (await answer(calls.MeasureDrift(h.MeasureDriftRequest(**asked))))[0].drift.example_count == 12
+    found = (await answer(calls.SuggestLabels(h.SuggestLabelsRequest(**asked, count=1))))[0].suggestions
+    assert [(each.label, each.probability) for each in found.suggestions] == [("", 0)]
+    margin = h.SuggestLabelsRequest(**asked, strategy=h.LABEL_STRATEGY_MARGIN)
+    for call in (calls.SuggestLabels(margin), calls.AuditLabels(h.AuditLabelsRequest(head="heads/numbers"))):
+        assert "head 'numbers' answers several labels or numbers" in (await why_not(call))[1]
+
+
 REFUSED = [
     ("MeasureDrift", h.MeasureDriftRequest(head="heads/sides"), "there are no inputs"),
     ("MeasureDrift", h.MeasureDriftRequest(head="heads/sides", inputs=vectors(sides(4))), "there are 4 inputs"),

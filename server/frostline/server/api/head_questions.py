@@ -127,8 +127,7 @@ class HeadQuestions:
         if strategy is not Strategy.COVERAGE:
             _expect_classes(name, version)
         place = _place(version) if version else self._inputs.place(request.inputs, request.encoder)
-        says_class = version is not None and version.config.options.task is Task.CLASS
-        head = self._heads.artifact_folder(name, version) if version and says_class else None
+        head = self._heads.artifact_folder(name, version) if version and _says_class(version) else None
         kept = self._heads.examples_folder(name, version) if version else None
         given = await self._inputs.read(request.inputs, place)
         features, further = await self._embedded(given.read, place, waiting, report)
@@ -190,8 +189,12 @@ def _place(version: Version) -> Place:
     return Place(version.config.encoder, version.config.space)
 
 
+def _says_class(version: Version | None) -> bool:
+    return version is not None and version.config.options.task is Task.CLASS
+
+
 def _expect_classes(name: str, version: Version | None) -> None:
-    if version and version.config.options.task is not Task.CLASS:
+    if version and not _says_class(version):
         raise InvalidInput(
             f"head {name!r} answers several labels or numbers; audits, and suggestions other than by coverage, are for "
             "heads that answer one label"
@@ -200,7 +203,7 @@ def _expect_classes(name: str, version: Version | None) -> None:
 
 def _strategy(number: int, version: Version | None) -> Strategy:
     if number == pb.LABEL_STRATEGY_UNSPECIFIED:
-        return Strategy.MARGIN if version else Strategy.COVERAGE
+        return Strategy.MARGIN if _says_class(version) else Strategy.COVERAGE
     strategy = known(STRATEGIES, number, "strategy")
     if strategy is not Strategy.COVERAGE and version is None:
         raise InvalidInput(f"strategy {strategy} goes by what a head says; name a head, or take coverage")
