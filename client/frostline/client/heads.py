@@ -63,6 +63,26 @@ class LabelledRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class UnlabelledRecords:
+    """Records of a collection whose stored vectors are taken.
+
+    Attributes:
+        collection: its name.
+        field: path of the payload field that holds the label: records that have one are passed over, and what is
+            suggested is unlike them. All are taken when empty.
+        filter: which records, see `Client.search`; all when empty.
+        vector_name: the vector that is taken; the first when empty.
+        parameters: values of the filter's parameters, see `Client.search`.
+    """
+
+    collection: str
+    field: str = ""
+    filter: str = ""
+    vector_name: str = ""
+    parameters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HeadClass:
     """A class of a head.
 

@@ -6,8 +6,11 @@ Heads: light classifiers over frozen embeddings, trained from few labels and ser
 import builtins
 import collections.abc
 import frostline.v1.comparison_pb2
+import frostline.v1.drift_pb2
 import frostline.v1.embedding_pb2
 import frostline.v1.interval_pb2
+import frostline.v1.label_audit_pb2
+import frostline.v1.label_suggestion_pb2
 import frostline.v1.record_service_pb2
 import frostline.v1.transfer_report_pb2
 import google.protobuf.descriptor
@@ -160,6 +163,34 @@ HEAD_STATE_READY: HeadState.ValueType  # 2
 HEAD_STATE_FAILED: HeadState.ValueType  # 3
 """Training failed; `failure` says why."""
 global___HeadState = HeadState
+
+class _LabelStrategy:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LabelStrategyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LabelStrategy.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LABEL_STRATEGY_UNSPECIFIED: _LabelStrategy.ValueType  # 0
+    """Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
+    LABEL_STRATEGY_UNCERTAINTY: _LabelStrategy.ValueType  # 1
+    """The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
+    LABEL_STRATEGY_MARGIN: _LabelStrategy.ValueType  # 2
+    """The two likeliest classes are about as likely. Of the least sure inputs, those that are unlike each other."""
+    LABEL_STRATEGY_COVERAGE: _LabelStrategy.ValueType  # 3
+    """It is like many inputs that are unlike all that have a label. Takes no head."""
+
+class LabelStrategy(_LabelStrategy, metaclass=_LabelStrategyEnumTypeWrapper):
+    """What makes an input worth a label."""
+
+LABEL_STRATEGY_UNSPECIFIED: LabelStrategy.ValueType  # 0
+"""Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
+LABEL_STRATEGY_UNCERTAINTY: LabelStrategy.ValueType  # 1
+"""The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
+LABEL_STRATEGY_MARGIN: LabelStrategy.ValueType  # 2
+"""The two likeliest classes are about as likely. Of the least sure inputs, those that are unlike each other."""
+LABEL_STRATEGY_COVERAGE: LabelStrategy.ValueType  # 3
+"""It is like many inputs that are unlike all that have a label. Takes no head."""
+global___LabelStrategy = LabelStrategy
 
 class _ExportFormat:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -1843,6 +1874,278 @@ class CompareEncodersResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost", "progress", b"progress", "step", b"step"]) -> None: ...
 
 global___CompareEncodersResponse = CompareEncodersResponse
+
+@typing.final
+class UnlabelledRecords(google.protobuf.message.Message):
+    """Records of a collection, with or without labels."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    VECTOR_NAME_FIELD_NUMBER: builtins.int
+    FIELD_FIELD_NUMBER: builtins.int
+    collection: builtins.str
+    """Required. The resource name, `collections/{collection}`."""
+    vector_name: builtins.str
+    """Optional. Name of the vector that is taken; the collection's first when empty. Records without it are passed over."""
+    field: builtins.str
+    """Optional. Path of the payload field that holds the label. Records that have one are passed over; suggestions are
+    unlike them.
+    """
+    @property
+    def filter(self) -> frostline.v1.record_service_pb2.Filter:
+        """Optional. Which records are taken; all when unset."""
+
+    def __init__(
+        self,
+        *,
+        collection: builtins.str = ...,
+        filter: frostline.v1.record_service_pb2.Filter | None = ...,
+        vector_name: builtins.str = ...,
+        field: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "vector_name", b"vector_name"]) -> None: ...
+
+global___UnlabelledRecords = UnlabelledRecords
+
+@typing.final
+class Unlabelled(google.protobuf.message.Message):
+    """Inputs whose labels are not known, in one of these ways. All live in one space."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INPUTS_FIELD_NUMBER: builtins.int
+    VECTORS_FIELD_NUMBER: builtins.int
+    SPACE_FIELD_NUMBER: builtins.int
+    RECORDS_FIELD_NUMBER: builtins.int
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.Input]:
+        """Optional. The inputs."""
+
+    @property
+    def vectors(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (n, dimensions): ready vectors."""
+
+    @property
+    def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `vectors`; checked when set."""
+
+    @property
+    def records(self) -> global___UnlabelledRecords:
+        """Optional. Records of a collection; their stored vectors are taken."""
+
+    def __init__(
+        self,
+        *,
+        inputs: collections.abc.Iterable[frostline.v1.embedding_pb2.Input] | None = ...,
+        vectors: frostline.v1.embedding_pb2.Tensor | None = ...,
+        space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
+        records: global___UnlabelledRecords | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["records", b"records", "space", b"space", "vectors", b"vectors"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "records", b"records", "space", b"space", "vectors", b"vectors"]) -> None: ...
+
+global___Unlabelled = Unlabelled
+
+@typing.final
+class MeasureDriftRequest(google.protobuf.message.Message):
+    """Asks whether what a head is asked about has changed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Required. The resource name, `heads/{head}`. The head must have examples, which merged ones have not."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    limit: builtins.int
+    """Optional. The most inputs that are listed as shifted; 20 when 0, at most 1,000."""
+    @property
+    def inputs(self) -> global___Unlabelled:
+        """Required. What it is asked about now; 5 inputs or more."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        inputs: global___Unlabelled | None = ...,
+        version: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["head", b"head", "inputs", b"inputs", "limit", b"limit", "version", b"version"]) -> None: ...
+
+global___MeasureDriftRequest = MeasureDriftRequest
+
+@typing.final
+class MeasureDriftResponse(google.protobuf.message.Message):
+    """How far a measurement is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    DRIFT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def drift(self) -> frostline.v1.drift_pb2.Drift:
+        """Output only. What was measured; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        drift: frostline.v1.drift_pb2.Drift | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["drift", b"drift"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drift", b"drift", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___MeasureDriftResponse = MeasureDriftResponse
+
+@typing.final
+class AuditLabelsRequest(google.protobuf.message.Message):
+    """Asks what is wrong with labelled examples."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Optional. The resource name, `heads/{head}`, of a head whose recipe judges the labels."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    encoder: builtins.str
+    """Optional. The encoder of texts and images, `encoders/{encoder}`, where no head is named."""
+    limit: builtins.int
+    """Optional. The most that is listed of each kind; 100 when 0, at most 10,000."""
+    @property
+    def examples(self) -> global___Examples:
+        """Optional. The examples; those that the head was trained from when unset, in the order they were given in."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        version: builtins.int = ...,
+        examples: global___Examples | None = ...,
+        encoder: builtins.str = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoder", b"encoder", "examples", b"examples", "head", b"head", "limit", b"limit", "version", b"version"]) -> None: ...
+
+global___AuditLabelsRequest = AuditLabelsRequest
+
+@typing.final
+class AuditLabelsResponse(google.protobuf.message.Message):
+    """How far an audit is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    AUDIT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `judging labels`, `comparing examples`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def audit(self) -> frostline.v1.label_audit_pb2.LabelAudit:
+        """Output only. What was found; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        audit: frostline.v1.label_audit_pb2.LabelAudit | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audit", b"audit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audit", b"audit", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___AuditLabelsResponse = AuditLabelsResponse
+
+@typing.final
+class SuggestLabelsRequest(google.protobuf.message.Message):
+    """Asks for inputs whose labels would teach most."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    STRATEGY_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Optional. The resource name, `heads/{head}`, of the head that is to learn; its examples count as labelled."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    strategy: global___LabelStrategy.ValueType
+    """Optional. What makes an input worth a label."""
+    count: builtins.int
+    """Optional. How many are wanted; 20 when 0, at most 1,000."""
+    encoder: builtins.str
+    """Optional. The encoder of texts and images, `encoders/{encoder}`, where no head is named."""
+    @property
+    def inputs(self) -> global___Unlabelled:
+        """Required. What may be labelled."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        version: builtins.int = ...,
+        inputs: global___Unlabelled | None = ...,
+        strategy: global___LabelStrategy.ValueType = ...,
+        count: builtins.int = ...,
+        encoder: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "encoder", b"encoder", "head", b"head", "inputs", b"inputs", "strategy", b"strategy", "version", b"version"]) -> None: ...
+
+global___SuggestLabelsRequest = SuggestLabelsRequest
+
+@typing.final
+class SuggestLabelsResponse(google.protobuf.message.Message):
+    """How far suggestions are."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    SUGGESTIONS_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `selecting`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def suggestions(self) -> frostline.v1.label_suggestion_pb2.LabelSuggestions:
+        """Output only. What is suggested; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        suggestions: frostline.v1.label_suggestion_pb2.LabelSuggestions | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["suggestions", b"suggestions"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["progress", b"progress", "step", b"step", "suggestions", b"suggestions"]) -> None: ...
+
+global___SuggestLabelsResponse = SuggestLabelsResponse
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

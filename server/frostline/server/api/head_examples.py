@@ -44,12 +44,14 @@ class Read:
         labels: of the same length, as `truths` writes them.
         groups: likewise; empty for none. Descriptions have none.
         described: how many of them, the last ones, are descriptions of classes.
+        record_ids: of those that are records of a collection, by row.
     """
 
     rows: list[NDArray[np.float32] | Content] = field(default_factory=list[NDArray[np.float32] | Content])
     labels: list[str] = field(default_factory=list[str])
     groups: list[str] = field(default_factory=list[str])
     described: int = 0
+    record_ids: dict[int, str] = field(default_factory=dict[int, str])
 
     @property
     def has_contents(self) -> bool:
@@ -200,6 +202,8 @@ class ExampleReader:
                 read.labels.append(of_example(each, task))
                 read.groups.append(each.group)
                 read.rows.append(self._row(each, place, stored))
+                if each.record_id:
+                    read.record_ids[index] = each.record_id
             except FrostlineError as error:
                 raise type(error)(f"example {index}: {error}") from error
 
@@ -242,6 +246,7 @@ class ExampleReader:
         for record, label in labelled_records(collection, slot, examples.records, task):
             if (group := group_of(record, examples.records)) is None:
                 continue
+            read.record_ids[len(read.rows)] = record.id
             read.rows.append(place.space.fit(record.vectors[name][np.newaxis])[0])
             read.labels.append(label)
             read.groups.append(group)
