@@ -187,6 +187,21 @@ def test_the_message_holds_all_that_the_report_holds():
         (
             {
                 "encoder": "encoders/tiny",
+                "examples": given(*TEXTS),
+                "options": h.HeadOptions(task=h.HEAD_TASK_LABELS),
+            },
+            "heads that answer one class",
+        ),
+        (
+            {
+                "encoder": "encoders/tiny",
+                "examples": h.Examples(examples=[h.Example(text="a", labels=["b", "c"])]),
+            },
+            "example 0 has an empty label",
+        ),
+        (
+            {
+                "encoder": "encoders/tiny",
                 "examples": h.Examples(vectors=tensors.encode(np.eye(2, dtype=np.float32)), labels=["a", "b"]),
             },
             "the examples hold bare vectors",

@@ -19,7 +19,7 @@ from frostline.server.child import Report
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import examples, fitting
-from frostline.server.heads.fitted import TrainingOptions
+from frostline.server.heads.fitted import Task, TrainingOptions
 from frostline.server.heads.orders import MeasureTransfer
 from frostline.server.heads.transfer import contents, page
 from frostline.server.heads.transfer.report import TransferReport
@@ -82,6 +82,8 @@ class Transfer:
         if not FEWEST_DRAWS <= draws <= MOST_DRAWS:
             raise InvalidInput(f"{draws} draws are out of range; ask for {FEWEST_DRAWS} to {MOST_DRAWS}")
         options = training_options(request.options)
+        if options.task is not Task.CLASS:
+            raise InvalidInput("transfer is measured for heads that answer one class; leave out the task")
         fitting.check_options(options)
         place = self._places.of(request.examples, request.encoder)
         parts = {"example": request.examples, "held-out example": request.held_out}

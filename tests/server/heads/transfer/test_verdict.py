@@ -63,6 +63,6 @@ def test_no_verdict_holds_for_few_examples_and_for_many():
 
 def test_the_reason_tells_how_many_labels_are_saved():
     _, reason = decided(between(0.03, 0.05), points(0.2, 0.1), SAVING, None)
-    assert "reaches 69.1% with at least 3.5 times fewer labels" in reason
+    assert "reaches 69.1 % with at least 3.5 times fewer labels" in reason
     _, reason = decided(between(0.03, 0.05), points(0.2, 0.1), SAVING.model_copy(update={"at_least": False}), None)
     assert "with 3.5 times fewer labels" in reason

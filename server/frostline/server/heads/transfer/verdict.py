@@ -56,7 +56,7 @@ def decided(
 
 def _saved(saving: LabelSaving) -> str:
     bound = "at least " if saving.at_least else ""
-    return f", and reaches {saving.accuracy:.1%} with {bound}{saving.factor.value:.1f} times fewer labels"
+    return f", and reaches {100 * saving.accuracy:.1f} % with {bound}{saving.factor.value:.1f} times fewer labels"
 
 
 def _points(share: float) -> str:
