@@ -1,7 +1,8 @@
 """Questions about what heads learn from and are asked about: has it changed, is it right, what is missing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,10 +60,11 @@ class HeadQuestions:
 
     async def told(
         self, work: Callable[[Report], Coroutine[Any, Any, T]]
-    ) -> AsyncIterator[tuple[str, float, T | None]]:
+    ) -> AsyncGenerator[tuple[str, float, T | None]]:
         """Does work; says the step, how much of it all is done, of 1, and at last what came of it."""
-        async for each in self._judging.told(work):
-            yield ("", 1.0, each.answer) if isinstance(each, Answered) else (each.step, each.done, None)
+        async with aclosing(self._judging.told(work)) as tale:
+            async for each in tale:
+                yield ("", 1.0, each.answer) if isinstance(each, Answered) else (each.step, each.done, None)
 
     async def drift(self, request: pb.MeasureDriftRequest, waiting: Waiting, report: Report) -> DriftMessage:
         """Measures whether inputs are still like a head's examples.

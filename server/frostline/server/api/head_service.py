@@ -4,6 +4,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from frostline.server.api.calls import Context, deadline_of
 from frostline.server.api.comparisons import Comparisons
@@ -126,25 +127,31 @@ class HeadService(HeadServiceServicer):
         self, request: pb.MeasureDriftRequest, context: Context
     ) -> AsyncIterator[pb.MeasureDriftResponse]:
         waiting = Waiting(deadline_of(context), patient=True)
-        told = self._questions.told(lambda report: self._questions.drift(request, waiting, report))
-        async for step, progress, drift in told:
-            yield pb.MeasureDriftResponse(step=step, progress=progress, drift=drift)
+        async with aclosing(
+            self._questions.told(lambda report: self._questions.drift(request, waiting, report))
+        ) as tale:
+            async for step, progress, drift in tale:
+                yield pb.MeasureDriftResponse(step=step, progress=progress, drift=drift)
 
     async def AuditLabels(
         self, request: pb.AuditLabelsRequest, context: Context
     ) -> AsyncIterator[pb.AuditLabelsResponse]:
         waiting = Waiting(deadline_of(context), patient=True)
-        told = self._questions.told(lambda report: self._questions.audit(request, waiting, report))
-        async for step, progress, audit in told:
-            yield pb.AuditLabelsResponse(step=step, progress=progress, audit=audit)
+        async with aclosing(
+            self._questions.told(lambda report: self._questions.audit(request, waiting, report))
+        ) as tale:
+            async for step, progress, audit in tale:
+                yield pb.AuditLabelsResponse(step=step, progress=progress, audit=audit)
 
     async def SuggestLabels(
         self, request: pb.SuggestLabelsRequest, context: Context
     ) -> AsyncIterator[pb.SuggestLabelsResponse]:
         waiting = Waiting(deadline_of(context), patient=True)
-        told = self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
-        async for step, progress, suggestions in told:
-            yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
+        async with aclosing(
+            self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
+        ) as tale:
+            async for step, progress, suggestions in tale:
+                yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
 
     async def MeasureTransfer(
         self, request: pb.MeasureTransferRequest, context: Context
