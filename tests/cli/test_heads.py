@@ -173,6 +173,8 @@ def test_predictions_for_programs(pretended, trained):
         {
             "input": "miaow",
             "label": "dog",
+            "value": None,
+            "interval": None,
             "probability": 0.75,
             "abstained": False,
             "out_of_scope": 5 / 64,
@@ -233,6 +235,28 @@ def test_an_evaluation_shows_the_worst_classes_and_the_most_confused_pairs(prete
     ]
     assert shown[-3:] == [["TRUE", "PREDICTED", "TIMES"], ["dog", "cat", "2"], ["owl", "dog", "2"]]
     assert "WORST" not in pretend("heads", "evaluate", "pets", pets, "--worst", "0").stdout
+
+
+def test_an_evaluation_by_group_shows_the_gap_and_what_thresholds_would_do(fake, pretend, pretended, trained):
+    arguments = ("heads", "evaluate", "pets", "--collection", "notes", "--label-field", "color", "--group-field", "age")
+    shown = lines(pretend(*arguments, "--worst", "0"))
+    groups = shown.index(["GROUP", "EXAMPLES", "ACCURACY", "MACRO", "F1", "ANSWERED", "IN", "LABEL", "SET"])
+    assert shown[groups + 2] == "kitten 20 75.0 % (65.0 to 85.0) 0.500 75.0 % 90.0 %".split()
+    assert "Gap 12.5 points (-5.0 to 25.0) from kitten to adult".split() in shown
+    assert "By chance as large in 25.0 % of random groups".split() in shown
+    before = "50.0 %, of which (unknown) are right"
+    assert f"adult 0.250 {before} 100.0 %, of which 87.5 % are right".split() in shown
+    assert f"kitten (never answers) {before} 0.0 %, of which (unknown) are right".split() in shown
+    assert shown[-1] == "Gap of answers 12.5 points (0.0 to 25.0) before, (unknown) after".split()
+    assert fake.of("EvaluateHead")[0].examples.records.group_field == "age"
+    assert pretended(*arguments)["groups"]["mitigation"]["thresholds"][1]["threshold"] == 2
+
+
+def test_groups_of_a_file(fake, pretend, trained, tmp_path):
+    path = tmp_path / "aged.jsonl"
+    path.write_text('{"text": "miaow", "label": "cat", "age": 3}')
+    assert pretend("heads", "evaluate", "pets", str(path), "--group-field", "age").exit_code == 0
+    assert fake.of("EvaluateHead")[0].examples.examples[0].group == "3"
 
 
 def test_an_evaluation_for_programs(fake, pretended, trained, pets):

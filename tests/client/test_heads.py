@@ -257,6 +257,18 @@ def test_heads_merge_by_name_and_by_archive(fake, client, pets, tmp_path):
     assert (merged.name, merged.description) == ("all", "Both")
 
 
+def test_a_call_that_is_tried_again_is_known_as_the_same(fake, client, pets):
+    for method in ("CreateHead", "UpdateHead", "MergeHeads"):
+        fake.faults[method] += [fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)]
+    client.train_head("pets", PETS, encoder="tiny")
+    client.update_head("pets", removed_classes=["dog"])
+    client.merge_heads("both", ["pets", "pets"])
+    for method in ("CreateHead", "UpdateHead", "MergeHeads"):
+        first, again = (request.request_id for request in fake.of(method)[-2:])
+        assert first == again != ""
+    assert len({request.request_id for request in fake.of("CreateHead")}) == 2
+
+
 def test_rolling_back_is_one_call(client, pets):
     client.update_head("pets", PETS)
     assert client.rollback_head("pets").serving_version == 1

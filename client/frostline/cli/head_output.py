@@ -7,7 +7,7 @@ from frostline.cli.output import Column, duration, say, show_fields, show_json, 
 from frostline.cli.session import Session
 
 if TYPE_CHECKING:
-    from frostline.client import Head, HeadVersion
+    from frostline.client import Head, HeadVersion, Interval
 
 _SHOWN_CLASSES = 20
 _SHOWN_TRIALS = 10
@@ -65,6 +65,11 @@ def _show_versions(head: "Head") -> None:
 def percent(share: float | None) -> str:
     """A share as people read it: `87.5 %`; `(unknown)` for None."""
     return "(unknown)" if share is None else f"{100 * share:.1f} %"
+
+
+def percent_interval(figure: "Interval") -> str:
+    """A share and its interval: `87.5 % (75.0 to 95.0)`."""
+    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
 
 
 def _show_version(version: "HeadVersion") -> None:

@@ -7,10 +7,11 @@ import numpy as np
 
 from frostline.client import heads, predictions
 from frostline.client._from_wire import short, space_of
+from frostline.client._from_wire_groups import comparison_of
+from frostline.client._from_wire_intervals import interval_of
 from frostline.client._names import FEATURE_SCALINGS, HEAD_STATES, HEAD_TASKS, RECIPES, name_of
 from frostline.client.errors import Internal
 from frostline.v1 import head_service_pb2 as v1
-from frostline.v1.interval_pb2 import Interval
 
 _NO_FIGURE = predictions.Interval(nan, nan, nan)
 
@@ -77,6 +78,7 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
         mean_set_size=message.mean_set_size,
         classes=tuple(map(_class_evaluation_of, message.classes)),
         confusion=confusion.reshape(2 * [count if confusion.size else 0]),
+        groups=comparison_of(message.groups) if message.HasField("groups") else None,
         micro_f1=interval_of(message.micro_f1) if message.HasField("micro_f1") else None,
         hamming_loss=message.hamming_loss if message.HasField("hamming_loss") else None,
         value=_value_evaluation_of(message.value) if message.HasField("value") else None,
@@ -125,11 +127,6 @@ def _scaling(number: int) -> str:
 def _class_of(message: v1.HeadClass) -> heads.HeadClass:
     threshold = message.threshold if message.HasField("threshold") else None
     return heads.HeadClass(message.label, message.example_count, threshold)
-
-
-def interval_of(message: Interval) -> predictions.Interval:
-    """A figure from the wire, and how far off it may be."""
-    return predictions.Interval(message.value, message.low, message.high)
 
 
 def _class_evaluation_of(message: v1.ClassEvaluation) -> predictions.ClassEvaluation:

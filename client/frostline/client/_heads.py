@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ class HeadCalls(ExampleCalls):
                 recipe, strength, balance_classes, descriptions, abstain_error, coverage, scaling, whiten
             ),
             description=unicode(description),
+            request_id=uuid.uuid4().hex,
             layer=unicode(layer),
         )
         if adapt_to is not None:
@@ -114,7 +116,11 @@ class HeadCalls(ExampleCalls):
             examples=added, vectors=vectors, labels=labels, values=values, records=records, collection=collection
         )
         less = Given(examples=removed, collection=collection)
-        request = v1.UpdateHeadRequest(name=head_path(name), removed_classes=[unicode(one) for one in removed_classes])
+        request = v1.UpdateHeadRequest(
+            name=head_path(name),
+            removed_classes=[unicode(one) for one in removed_classes],
+            request_id=uuid.uuid4().hex,
+        )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return await self._embedder(name, timeout_seconds)
@@ -137,7 +143,10 @@ class HeadCalls(ExampleCalls):
         """Makes one head of several; see `Client.merge_heads`."""
         not_alone(parts)
         request = v1.MergeHeadsRequest(
-            head_id=unicode(name), parts=map(part_message, parts), description=unicode(description)
+            head_id=unicode(name),
+            parts=map(part_message, parts),
+            description=unicode(description),
+            request_id=uuid.uuid4().hex,
         )
         begun = await self._call(self._transport.heads.MergeHeads, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)

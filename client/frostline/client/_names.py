@@ -113,6 +113,11 @@ EXPORT_FORMATS: Final = {
     "head-onnx": heads_v1.EXPORT_FORMAT_HEAD_ONNX,
     "onnx": heads_v1.EXPORT_FORMAT_ONNX,
 }
+LABEL_STRATEGIES: Final = {
+    "uncertainty": heads_v1.LABEL_STRATEGY_UNCERTAINTY,
+    "margin": heads_v1.LABEL_STRATEGY_MARGIN,
+    "coverage": heads_v1.LABEL_STRATEGY_COVERAGE,
+}
 
 
 def number_of(names: Mapping[str, N], name: str, what: str) -> N:

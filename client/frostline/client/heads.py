@@ -27,6 +27,7 @@ class Example:
         label: its class.
         labels: its labels, any number of them: for heads that answer several labels.
         value: its number: for heads that answer numbers.
+        group: the group it is judged in by `evaluate_head`; training does not look at it.
     """
 
     text: str | None = None
@@ -36,6 +37,7 @@ class Example:
     label: str = ""
     labels: Sequence[str] | None = None
     value: float | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,32 @@ class LabelledRecords:
         filter: which records, see `Client.search`; all when empty.
         vector_name: the vector that is taken; the first when empty.
         parameters: values of the filter's parameters, see `Client.search`.
+        group_field: path of the field with the group, see `Example`. Records without it are passed over.
     """
 
     collection: str
     field: str
+    filter: str = ""
+    vector_name: str = ""
+    parameters: Mapping[str, Any] | None = None
+    group_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledRecords:
+    """Records of a collection whose stored vectors are taken.
+
+    Attributes:
+        collection: its name.
+        field: path of the payload field that holds the label: records that have one are passed over, and what is
+            suggested is unlike them. All are taken when empty.
+        filter: which records, see `Client.search`; all when empty.
+        vector_name: the vector that is taken; the first when empty.
+        parameters: values of the filter's parameters, see `Client.search`.
+    """
+
+    collection: str
+    field: str = ""
     filter: str = ""
     vector_name: str = ""
     parameters: Mapping[str, Any] | None = None

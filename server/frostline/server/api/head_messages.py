@@ -8,11 +8,12 @@ from pydantic import ValidationError
 from frostline.server.api import convert
 from frostline.server.api.status import item_error
 from frostline.server.errors import FrostlineError, InvalidInput
-from frostline.server.heads.evaluation import Evaluation, Interval
+from frostline.server.heads.evaluation import Evaluation
 from frostline.server.heads.evaluation_of_labels import LabelsEvaluation
 from frostline.server.heads.evaluation_of_values import ValueEvaluation
 from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import Recipe, Task, TrainingOptions
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Estimates, Predictions, Predictor
 from frostline.server.heads.store import Heads
@@ -190,6 +191,7 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
         mean_set_size=found.mean_set_size,
         classes=[pb.ClassEvaluation(**each.model_dump()) for each in found.classes],
         confusion=found.confusion,
+        groups=pb.GroupComparison(**found.groups.model_dump()) if found.groups else None,
     )
 
 

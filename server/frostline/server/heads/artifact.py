@@ -123,6 +123,15 @@ def read(folder: Path) -> Fitted:
     return fitted_of(manifest, arrays.unpack(content[ARRAYS], manifest.arrays, where), where)
 
 
+def graph_bytes(folder: Path) -> bytes:
+    """Reads the graph of a head.
+
+    Raises:
+        DataDamaged: it is not what was written.
+    """
+    return checked_files.read(folder / GRAPH, read_manifest(folder).files[GRAPH])
+
+
 def pack(folder: Path, config: HeadConfig) -> bytes:
     """Puts a head into one ZIP, with what was asked for, so that it says which space it lives in.
 
@@ -162,8 +171,8 @@ def unpack(data: bytes, folder: Path) -> Fitted:
     return fitted
 
 
-def packed_config(data: bytes) -> HeadConfig:
-    """What was asked for when a head was trained that `pack` put into a ZIP.
+def packed(data: bytes) -> tuple[HeadConfig, Manifest]:
+    """What was asked for when a head was trained that `pack` put into a ZIP, and what it is.
 
     Raises:
         InvalidInput: it is something else, or damaged.
@@ -179,7 +188,7 @@ def packed_config(data: bytes) -> HeadConfig:
             f"the archive is no head as it was exported: its space has {config.space.dimensions} dimensions and its "
             f"weights have {manifest.dimensions}; export it again"
         )
-    return config
+    return config, manifest
 
 
 def _members(data: bytes) -> dict[str, bytes]:

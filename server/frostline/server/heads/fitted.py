@@ -157,3 +157,13 @@ class Fitted:
     scaling: FeatureScaling = FeatureScaling.NONE
     whiten: bool = False
     target: Moments | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings it takes."""
+        return int(self.scope.means.shape[1])
+
+    @property
+    def keeps_moments(self) -> bool:
+        """Whether updates and merges are exact."""
+        return self.moments is not None

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import regression
 from frostline.server.heads.alignment import aligned
+from frostline.server.heads.alike import check_alike
 from frostline.server.heads.decision import unit
-from frostline.server.heads.fitted import EXACT, Fitted, Scope, Task, TrainingOptions
+from frostline.server.heads.fitted import Fitted, Scope, Task, TrainingOptions
 from frostline.server.heads.fitting import decision
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
 from frostline.server.heads.moments import Moments
-
-_ALIKE = ("task", "recipe", "strength", "balance_classes", "abstain_error", "coverage", "scaling", "whiten")
-"""What heads must have in common to be merged."""
 
 
 def merged(parts: Sequence[Fitted]) -> Fitted:
@@ -33,7 +31,8 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
     Raises:
         InvalidInput: the parts are no such heads.
     """
-    moments, first = reduce(Moments.plus, _sums(parts)), parts[0]
+    check_alike(parts)
+    moments, first = reduce(Moments.plus, [part.moments for part in parts if part.moments]), parts[0]
     if first.task is Task.VALUE:
         return regression.merged(parts, moments)
     target = _common_target(parts)
@@ -70,24 +69,6 @@ def merged(parts: Sequence[Fitted]) -> Fitted:
         whiten=first.whiten,
         target=target,
     )
-
-
-def _sums(parts: Sequence[Fitted]) -> list[Moments]:
-    """The sums of heads that can be merged."""
-    if len(parts) < 2:
-        raise InvalidInput(f"it takes at least two heads to merge, and there is {len(parts)}: name another")
-    for name in _ALIKE:
-        values = sorted({str(getattr(part, name)) for part in parts})
-        if len(values) > 1:
-            raise InvalidInput(f"heads with different {name} ({', '.join(values)}) cannot be merged: train them alike")
-    sums = [part.moments for part in parts if part.moments is not None]
-    if len(sums) < len(parts):
-        exact = ", ".join(sorted(EXACT))
-        raise InvalidInput(f"heads of {parts[0].recipe} cannot be merged, they keep no sums: train one of {exact}")
-    dimensions = sorted({each.sums.shape[1] for each in sums})
-    if len(dimensions) > 1:
-        raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
-    return sums
 
 
 def _common_target(parts: Sequence[Fitted]) -> Moments | None:
