@@ -400,7 +400,12 @@ async def test_a_head_whitens_scales_and_adapts_to_unlabelled_inputs(server):
     version = await trained(calls, calls.CreateHead(request))
     assert (version.target_count, version.scaling, version.exact_updates) == (60, h.FEATURE_SCALING_NONE, True)
     assert (await calls.GetHead(h.GetHeadRequest(name="heads/sides"))).options == h.HeadOptions(
-        recipe=h.RECIPE_RIDGE, strength=1, whiten=True, scaling=h.FEATURE_SCALING_NONE, coverage=0.9
+        recipe=h.RECIPE_RIDGE,
+        strength=1,
+        whiten=True,
+        scaling=h.FEATURE_SCALING_NONE,
+        coverage=0.9,
+        task=h.HEAD_TASK_CLASS,
     )
     assert await labels(calls, given([4, 0, 1]), given([6, 0, 1])) == ["left", "right"]
     more = h.UpdateHeadRequest(name="heads/sides", added=points(2))
