@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.transfer.report import (
     Baseline,
     Cost,

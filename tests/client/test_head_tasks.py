@@ -86,7 +86,7 @@ def test_how_heads_of_other_tasks_fared(fake, client, monkeypatch):
     value = v1.ValueEvaluation(mean_absolute_error=figure, root_mean_squared_error=figure, coverage=0.875, margin=2)
     client.train_head("h", [Example(text="a", value=1)])
     answer = v1.Evaluation(version=1, example_count=3, value=value)
-    monkeypatch.setattr(fake, "EvaluateHead", lambda request, context: answer)
+    monkeypatch.setattr("fake_heads.EVALUATION", answer)
     judged = client.evaluate_head("h", [Example(text="a", value=1)])
     expected = Interval(0.5, 0.25, 0.75)
     assert judged.value == ValueEvaluation(expected, expected, None, 0.875, 2.0)

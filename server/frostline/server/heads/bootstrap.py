@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.heads.confusion import RESAMPLES
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 
 _SEED = 0
 _ENDS = (2.5, 97.5)

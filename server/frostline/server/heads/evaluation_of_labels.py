@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from frostline.server.heads.bootstrap import intervals
 from frostline.server.heads.calibration import expected_calibration_error, probabilities
 from frostline.server.heads.confusion import share
-from frostline.server.heads.evaluation import ClassEvaluation, Interval
+from frostline.server.heads.evaluation import ClassEvaluation
 from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.truths import Tagged, marks
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from frostline.server.heads.bootstrap import intervals
-from frostline.server.heads.evaluation import Interval
 from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.truths import Measured
 

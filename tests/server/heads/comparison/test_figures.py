@@ -11,7 +11,7 @@ from frostline.server.heads.comparison.neighbors import of_neighbors
 from frostline.server.heads.comparison.report import Transfer
 from frostline.server.heads.comparison.ridge import PENALTIES, leave_one_out
 from frostline.server.heads.comparison.spectrum import Spectrum, one_hot
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 
 WIDE, TALL = 64, 6
 """More dimensions than examples, and fewer."""

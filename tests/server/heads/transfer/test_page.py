@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.transfer import page, plots
 from frostline.server.heads.transfer.report import LabelSaving, Verdict
 from frostline.server.heads.transfer.scales import Scale, apart, share_ticks

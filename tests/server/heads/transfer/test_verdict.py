@@ -1,6 +1,6 @@
 import pytest
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.transfer.report import LabelSaving, Point, Verdict
 from frostline.server.heads.transfer.verdict import decided
 

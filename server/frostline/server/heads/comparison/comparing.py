@@ -15,7 +15,7 @@ from frostline.server.heads.comparison.report import Comparison, Standing
 from frostline.server.heads.comparison.resampling import Resampled
 from frostline.server.heads.comparison.ridge import LeftOut, leave_one_out
 from frostline.server.heads.comparison.spectrum import Spectrum
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.labelled import Labelled
 
 Seen = NDArray[np.float32] | None

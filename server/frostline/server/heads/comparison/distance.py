@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from frostline.server.heads.comparison.neighbors import of_neighbors
 from frostline.server.heads.comparison.report import Transfer
 from frostline.server.heads.comparison.resampling import Resampled
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 
 MOST_OF_EACH = 500
 """More would tell the same, and a larger sample is told apart more easily than a smaller one."""

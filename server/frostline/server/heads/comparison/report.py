@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 
 
 class _Frozen(BaseModel):

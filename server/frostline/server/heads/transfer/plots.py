@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.transfer.report import Growth, Point, TransferReport
 from frostline.server.heads.transfer.scales import Scale, apart, line, share_ticks
 

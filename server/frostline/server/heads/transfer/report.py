@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 
 FORMAT = 1
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 
 RESAMPLES = 2_000
 _SEED = 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from frostline.server.heads.evaluation import Interval
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.transfer.report import LabelSaving, Point, Verdict
 
 ALIKE = 0.01
