@@ -1,10 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
 from fake_calls import Code, fails
 from fake_heads import ARCHIVE
 from frostline.v1 import head_service_pb2 as v1
+from frostline.wire import tensors
 from frostline.wire.reasons import Reason
 
 
@@ -52,11 +54,13 @@ def test_training_says_what_was_chosen_and_shows_its_steps(fake, pretend, pets):
 def test_options_reach_the_server(fake, pretended, pets, tmp_path):
     describe = tmp_path / "about.json"
     describe.write_text('{"owl": "a bird of the night"}')
+    np.save(target := tmp_path / "target.npy", np.eye(4, dtype=np.float32))
     told = pretended(
         *("heads", "train", "pets", pets, "--encoder", "tiny", "--describe", str(describe), "--recipe", "lda"),
         *("--strength", "0.5", "--balance-classes", "--abstain-error", "0.05", "--coverage", "0.8"),
         *("--description", "Noises", "--no-wait", "--collection", "notes", "--label-field", "label"),
         *("--filter", "n < $most", "--param", "most=3", "--vector", "title"),
+        *("--layer", "layer-1", "--scaling", "square_root", "--whiten", "--adapt-to", str(target)),
     )
     (request,) = fake.of("CreateHead")
     assert request.options == v1.HeadOptions(
@@ -67,7 +71,10 @@ def test_options_reach_the_server(fake, pretended, pets, tmp_path):
         abstain_error=0.05,
         coverage=0.8,
         task=v1.HEAD_TASK_CLASS,
+        scaling=v1.FEATURE_SCALING_SQUARE_ROOT,
+        whiten=True,
     )
+    assert (request.layer, tensors.decode(request.target).tolist()) == ("layer-1", np.eye(4).tolist())
     records = request.examples.records
     assert (records.collection, records.field, records.vector_name) == ("collections/notes", "label", "title")
     assert (records.filter.expression, dict(records.filter.parameters)) == ("n < $most", {"most": b"3"})

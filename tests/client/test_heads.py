@@ -57,6 +57,11 @@ def test_options_reach_the_server(fake, client):
         descriptions={"owl": "a bird"},
         abstain_error=0.05,
         coverage=0.8,
+        encoder="tiny",
+        layer="layer-1",
+        scaling="square_root",
+        whiten=True,
+        adapt_to=embeddings(),
         description="Pets",
     )
     client.train_head("plain", PETS)
@@ -69,9 +74,17 @@ def test_options_reach_the_server(fake, client):
         abstain_error=0.05,
         coverage=0.8,
         task=v1.HEAD_TASK_CLASS,
+        scaling=v1.FEATURE_SCALING_SQUARE_ROOT,
+        whiten=True,
     )
-    assert (full.head_id, full.description, full.encoder) == ("pets", "Pets", "")
-    assert plain.options == v1.HeadOptions(recipe=v1.RECIPE_AUTO, coverage=0.9, task=v1.HEAD_TASK_CLASS)
+    assert (full.head_id, full.description, full.encoder, full.layer) == ("pets", "Pets", "encoders/tiny", "layer-1")
+    assert (tensors.decode(full.target) == EYE).all()
+    assert full.target_space == SPACE
+    assert plain.options == v1.HeadOptions(
+        recipe=v1.RECIPE_AUTO, coverage=0.9, task=v1.HEAD_TASK_CLASS, scaling=v1.FEATURE_SCALING_NONE
+    )
+    assert not plain.HasField("target")
+    assert not plain.HasField("target_space")
 
 
 def test_progress_is_reported_until_the_head_is_ready(client):

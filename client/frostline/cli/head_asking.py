@@ -114,10 +114,10 @@ def _print_json(head: str, names: Sequence[str], found: "Predictions", wall_seco
 
 
 def _prediction_json(one: "Prediction") -> dict[str, object]:
+    if one.value is not None:
+        return {"value": one.value, "interval": one.interval, "out_of_scope": one.out_of_scope}
     return {
         "label": one.label or None,
-        "value": one.value,
-        "interval": one.interval,
         "probability": one.probability,
         "abstained": one.abstained,
         "out_of_scope": one.out_of_scope,

@@ -82,7 +82,7 @@ def _show_version(version: "HeadVersion") -> None:
 
 def _version_fields(version: "HeadVersion") -> dict[str, str]:
     threshold = version.abstain_threshold
-    recipe = f"{version.recipe}, strength {version.strength:g}"
+    recipe = f"{version.recipe}, strength {version.strength:g}{_scaled(version.scaling)}"
     if not version.classes:  # it answers numbers
         margin = "(too few examples)" if version.margin is None else f"within {version.margin:.4g}"
         return {
@@ -103,6 +103,11 @@ def _version_fields(version: "HeadVersion") -> dict[str, str]:
     }
 
 
+def _scaled(scaling: str) -> str:
+    """Of which embeddings: `, square root`; nothing where they are as they came."""
+    return "" if scaling == "none" else f", {scaling.replace('_', ' ')}"
+
+
 def _spread(version: "HeadVersion") -> str:
     counts = [found.example_count for found in version.classes]
     if not counts:
@@ -115,12 +120,13 @@ def _head_fields(head: "Head") -> dict[str, object]:
     strength = "" if head.strength is None else f", strength {head.strength:g}"
     dimensions = head.space.dimensions
     balance = ", classes balanced" if head.balance_classes else ""
+    whiten = ", whitened" if head.whiten else ""
     fields: dict[str, object] = {
         "Name": head.name,
         "Description": head.description or "(none)",
         "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
         "Answers": {"labels": "several labels", "value": "a number"}.get(head.task, "one class"),
-        "Asked for": f"{head.recipe}{strength}{balance}",
+        "Asked for": f"{head.recipe}{strength}{balance}{whiten}",
         "Label sets": f"hold the true label in {percent(head.coverage)}",
         "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
         "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",
@@ -156,8 +162,16 @@ def _show_trials(version: "HeadVersion") -> None:
     trials = sorted(version.trials, key=lambda trial: trial.log_loss)
     rows: list[tuple[str, ...]] = []
     for trial in trials[:_SHOWN_TRIALS]:
-        chosen = (trial.recipe, trial.strength) == (version.recipe, version.strength)
-        rows.append((trial.recipe, f"{trial.strength:g}", f"{trial.log_loss:.4f}", "chosen" if chosen else ""))
+        taken = version.recipe, version.strength, version.scaling
+        chosen = (trial.recipe, trial.strength, trial.scaling) == taken
+        rows.append(
+            (
+                trial.recipe + _scaled(trial.scaling),
+                f"{trial.strength:g}",
+                f"{trial.log_loss:.4f}",
+                "chosen" if chosen else "",
+            )
+        )
     say("")
     show_table(columns, rows)
     if len(trials) > _SHOWN_TRIALS:

@@ -52,6 +52,7 @@ class Given:
     groups: Sequence[str] | None = None
     records: LabelledRecords | None = None
     collection: str = ""
+    layer: str = ""
 
 
 class ExampleCalls(EncoderCalls):
@@ -65,7 +66,7 @@ class ExampleCalls(EncoderCalls):
         contents = kinds.contents
         encoder, space = await embedder() if kinds.size_bytes > REQUEST_BYTES else ("", None)
         if encoder:
-            async for part, embedded in self._embedded(contents, encoder, space, progress):
+            async for part, embedded in self._embedded(contents, encoder, space, given.layer, progress):
                 truths, groups = [truth_of(example) for example in part], [example.group for example in part]
                 vectors.add(embedded.vectors, truths, groups, embedded.space)
             contents = []
@@ -87,9 +88,12 @@ class ExampleCalls(EncoderCalls):
         contents: Sequence[Numbered],
         encoder: str,
         space: EmbeddingSpace | None,
+        default_layer: str,
         progress: HeadProgress | None,
     ) -> AsyncIterator[tuple[list[Example], Embeddings]]:
-        layer, dimensions, normalize = (space.layer, space.dimensions, space.normalize) if space else ("", 0, None)
+        layer, dimensions, normalize = (
+            (space.layer, space.dimensions, space.normalize) if space else (default_layer, 0, None)
+        )
         for start in range(0, len(contents), _AT_ONCE):
             if progress:
                 progress("embedding", start / len(contents))

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from frostline.client._batches import cut, each
@@ -12,6 +11,7 @@ from frostline.client._from_wire_heads import evaluation_of, predicted_records_o
 from frostline.client._from_wire_predictions import GatheredPredictions
 from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
 from frostline.client._to_wire import (
+    are_vectors,
     collection_path,
     head_path,
     input_message,
@@ -132,10 +132,7 @@ class PredictionCalls(ExampleCalls):
 def _requests(
     inputs: Iterable[Input] | AsyncIterable[Input] | Floats | Embeddings, batch_size: int
 ) -> AsyncIterator[tuple[v1.PredictRequest, int]]:
-    are_vectors = isinstance(inputs, (np.ndarray, Embeddings)) or (
-        isinstance(inputs, (list, tuple)) and bool(inputs) and all(isinstance(one, np.ndarray) for one in inputs)
-    )
-    if are_vectors:
+    if are_vectors(inputs):
         return _vector_requests(*matrix(cast("Floats | Embeddings", inputs)))
     return _content_requests(cast("Iterable[Input] | AsyncIterable[Input]", inputs), batch_size)
 

@@ -54,16 +54,18 @@ def say(truths: Sequence[Truth], examples: v1.Examples) -> None:
     Raises:
         InvalidInput: some have a label and others labels or a number.
     """
-    if kinds := sorted({type(each).__name__ for each in truths}):
-        if len(kinds) > 1:
-            raise InvalidInput(f"vectors say {' and '.join(kinds)}; give all a label, all labels or all a value")
-        match kinds[0]:
-            case "str":
-                examples.labels.extend(each for each in truths if isinstance(each, str))
-            case "tuple":
-                examples.label_sets.extend(v1.LabelSet(labels=each) for each in truths if isinstance(each, tuple))
-            case _:
-                examples.values.extend(each for each in truths if isinstance(each, float))
+    kinds = sorted(set(map(_kind, truths)))
+    if len(kinds) > 1:
+        raise InvalidInput(f"vectors come with {' and with '.join(kinds)}; give all a label, all labels or all a value")
+    examples.labels.extend(each for each in truths if isinstance(each, str))
+    examples.label_sets.extend(v1.LabelSet(labels=each) for each in truths if isinstance(each, tuple))
+    examples.values.extend(each for each in truths if isinstance(each, float))
+
+
+def _kind(truth: Truth) -> str:
+    if isinstance(truth, str):
+        return "a label"
+    return "labels" if isinstance(truth, tuple) else "a value"
 
 
 def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueType:

@@ -377,3 +377,53 @@ async def test_what_cannot_be_learned_from_is_refused_before_any_work(server, re
 
     assert re.search(wrong, why)
     assert not list((server.data_dir / "heads").iterdir())
+
+
+async def test_a_head_takes_the_layer_that_it_is_asked_to(server):
+    calls = server.calls
+    examples = h.Examples(examples=[text("red cat", "animal"), text("blue house", "building")])
+    await trained(calls, calls.CreateHead(create(encoder="encoders/tiny", layer="embeddings", examples=examples)))
+    head = await calls.GetHead(h.GetHeadRequest(name="heads/sides"))
+    assert head.space.layer == "embeddings"
+    assert await labels(calls, pb.Input(text="blue house"), pb.Input(text="red cat")) == ["building", "animal"]
+    wrong = create(encoder="encoders/tiny", layer="layer-99", examples=examples)
+    assert "has no layer 'layer-99'; it has embeddings" in (await said(calls.CreateHead(wrong)))[1]
+    wrong = create(layer="embeddings", examples=points())
+    assert "layer 'embeddings' is asked for, and no encoder is named" in (await said(calls.CreateHead(wrong)))[1]
+
+
+async def test_a_head_whitens_scales_and_adapts_to_unlabelled_inputs(server):
+    calls = server.calls
+    target = tensors.decode(points(1, 60).vectors) + np.float32([5, 0, 0])
+    options = h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=1, whiten=True, scaling=h.FEATURE_SCALING_NONE)
+    request = create(examples=points(), options=options, target=tensors.encode(target))
+    version = await trained(calls, calls.CreateHead(request))
+    assert (version.target_count, version.scaling, version.exact_updates) == (60, h.FEATURE_SCALING_NONE, True)
+    assert (await calls.GetHead(h.GetHeadRequest(name="heads/sides"))).options == h.HeadOptions(
+        recipe=h.RECIPE_RIDGE, strength=1, whiten=True, scaling=h.FEATURE_SCALING_NONE, coverage=0.9
+    )
+    assert await labels(calls, given([4, 0, 1]), given([6, 0, 1])) == ["left", "right"]
+    more = h.UpdateHeadRequest(name="heads/sides", added=points(2))
+    version = await trained(calls, calls.UpdateHead(more))
+    assert (version.target_count, version.example_count) == (60, 40)
+    assert await labels(calls, given([4, 0, 1]), given([6, 0, 1])) == ["left", "right"]
+    scaled = create(examples=points(), options=h.HeadOptions(scaling=h.FEATURE_SCALING_UNIT_LENGTH))
+    version = await trained(calls, calls.CreateHead(scaled))
+    assert (version.scaling, version.target_count) == (h.FEATURE_SCALING_UNIT_LENGTH, 0)
+    assert {trial.scaling for trial in version.trials} == {h.FEATURE_SCALING_UNIT_LENGTH}
+    assert await labels(calls, given([40, 0, 40]), given([-40, 0, 40])) == ["right", "left"]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ([[1, 2, 3]], "target holds 1 inputs"),
+        ([[1, 2], [3, 4]], "vectors have shape (2, 2); the head takes (n, 3)"),
+        ([[1, 2, 3], [1, np.nan, 3]], "input 1 of target holds nan at position 1"),
+    ],
+)
+async def test_a_target_that_says_nothing_is_refused(server, target, message):
+    target = tensors.encode(np.array(target, np.float32))
+    code, details = await said(server.calls.CreateHead(create(examples=points(), target=target)))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert message in details

@@ -20,7 +20,7 @@ from frostline.server.api.trainings import Trainings
 from frostline.server.child import Report
 from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
-from frostline.server.heads import artifact, examples, fitting, merging
+from frostline.server.heads import alike, artifact, examples, fitting
 from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.manifest import Manifest
@@ -88,7 +88,12 @@ class HeadChanges:
         _check_description(request.description)
         options = training_options(request.options)
         fitting.check_options(options)
-        place = self._places.of(request.examples, request.encoder)
+        place = self._places.of(request.examples, request.encoder, request.layer)
+        target = await asyncio.to_thread(self._reader.target, request, place)
+        if target is not None and options.task is not Task.CLASS:
+            raise InvalidInput(
+                f"only heads of classes adapt, and this one answers {_ANSWERS[options.task]}; leave it out"
+            )
         read = await self._reader.read(request.examples, place, options.task)
         descriptions = dict(request.options.descriptions)
         if descriptions and options.task is not Task.CLASS:
@@ -107,7 +112,7 @@ class HeadChanges:
 
         async def train(version: Version, report: Report) -> None:
             labelled, trained = await self._labelled(read, place, options.task, report)
-            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
+            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled, target)
             await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
         return await self._begin(name, config, asked, train)
@@ -172,7 +177,7 @@ class HeadChanges:
         configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
         for number, config in enumerate(configs):
             configs[0].space.expect(config.space, f"part {number}")
-        merging.check_alike(manifests)
+        alike.check_alike(manifests)
         place = self._places.known(configs[0].space)
         config = HeadConfig(
             description=request.description,

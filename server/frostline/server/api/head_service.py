@@ -12,6 +12,7 @@ from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_exports import export
 from frostline.server.api.head_messages import head_message
 from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.pages import Page
 from frostline.server.api.record_predictions import RecordPredictions
@@ -38,6 +39,7 @@ class HeadService(HeadServiceServicer):
         trainings: those under way.
         changes: trains, updates and merges.
         predictions: predicts and judges.
+        questions: answers what takes long.
         transfer: measures what encoders are worth.
         comparisons: compares encoders.
         record_predictions: labels records.
@@ -51,6 +53,7 @@ class HeadService(HeadServiceServicer):
         trainings: Trainings,
         changes: HeadChanges,
         predictions: HeadPredictions,
+        questions: HeadQuestions,
         transfer: Transfer,
         comparisons: Comparisons,
         record_predictions: RecordPredictions,
@@ -61,6 +64,7 @@ class HeadService(HeadServiceServicer):
         self._trainings = trainings
         self._changes = changes
         self._predictions = predictions
+        self._questions = questions
         self._transfer = transfer
         self._comparisons = comparisons
         self._record_predictions = record_predictions
@@ -117,6 +121,30 @@ class HeadService(HeadServiceServicer):
 
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def MeasureDrift(
+        self, request: pb.MeasureDriftRequest, context: Context
+    ) -> AsyncIterator[pb.MeasureDriftResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        told = self._questions.told(lambda report: self._questions.drift(request, waiting, report))
+        async for step, progress, drift in told:
+            yield pb.MeasureDriftResponse(step=step, progress=progress, drift=drift)
+
+    async def AuditLabels(
+        self, request: pb.AuditLabelsRequest, context: Context
+    ) -> AsyncIterator[pb.AuditLabelsResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        told = self._questions.told(lambda report: self._questions.audit(request, waiting, report))
+        async for step, progress, audit in told:
+            yield pb.AuditLabelsResponse(step=step, progress=progress, audit=audit)
+
+    async def SuggestLabels(
+        self, request: pb.SuggestLabelsRequest, context: Context
+    ) -> AsyncIterator[pb.SuggestLabelsResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        told = self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
+        async for step, progress, suggestions in told:
+            yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
 
     async def MeasureTransfer(
         self, request: pb.MeasureTransferRequest, context: Context

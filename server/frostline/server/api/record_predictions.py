@@ -108,7 +108,7 @@ class RecordPredictions:
         """Answers a request.
 
         Raises:
-            InvalidInput: a field or the filter cannot be read.
+            InvalidInput: a field or the filter cannot be read, or the head does not answer one class.
             NotFound: the head, the version, the collection or the vector is missing.
             SpaceMismatch: the collection's vectors live elsewhere.
             StorageFull: the disk has no room; what is written stays.
@@ -136,7 +136,11 @@ class RecordPredictions:
         name = resource_id(request.head, "heads")
         version, predictor = self._heads.predictor(name, request.version)
         if predictor.task is not Task.CLASS:
-            raise InvalidInput(f"head {name!r} answers {predictor.task}; a head of classes labels a collection")
+            answer = "number" if predictor.task is Task.VALUE else "set of labels"
+            raise InvalidInput(
+                f"head {name!r} answers with a {answer}, and records are given one class; take a head of classes, or "
+                "predict and write what it answers"
+            )
         collection = self._catalogue.get(resource_id(request.collection, "collections"))
         slot = collection.config.slot(request.vector_name)
         version.config.space.expect(collection.config.vectors[slot].space, f"head {name!r}")

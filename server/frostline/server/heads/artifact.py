@@ -84,6 +84,9 @@ def _manifest(fitted: Fitted, content: Mapping[str, arrays.Array], files: Mappin
         task=fitted.task,
         thresholds=None if fitted.thresholds is None else tuple(fitted.thresholds.tolist()),
         margin=fitted.margin,
+        scaling=fitted.scaling,
+        whiten=fitted.whiten,
+        target_count=round(fitted.target.counts.sum()) if fitted.target else 0,
         arrays=arrays.describe(content),
         files=dict(files),
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from frostline.server.durable_files import DELETED, NEW, discard, explained, sync
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
 from frostline.server.heads import artifact, examples, head_files
-from frostline.server.heads.head_files import ARTIFACT, EXAMPLES
+from frostline.server.heads.head_files import ARTIFACT, EXAMPLES, TARGET
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictor
@@ -120,8 +120,14 @@ class Heads:
             finally:
                 discard(fresh)
 
-    def keep_examples(self, name: str, version: Version, labelled: Labelled) -> None:
+    def keep_examples(self, name: str, version: Version, labelled: Labelled, target: Labelled | None = None) -> None:
         """Writes what a version that was begun is trained from; it is on disk when this returns.
+
+        Args:
+            name: of the head.
+            version: was begun.
+            labelled: the examples.
+            target: unlabelled inputs that it is adapted to, see `alignment.unlabelled`.
 
         Raises:
             NotFound: the head was deleted meanwhile.
@@ -129,6 +135,8 @@ class Heads:
         """
         self._current(name, version)
         with explained(f"the examples of head {name!r}"):
+            if target is not None:
+                examples.save(self._folder / name / version.folder / TARGET, target)
             examples.save(self._folder / name / version.folder / EXAMPLES, labelled)
 
     def finish(self, name: str, version: Version, train_seconds: float) -> Head:
@@ -197,6 +205,11 @@ class Heads:
     def examples_folder(self, name: str, version: Version) -> Path | None:
         """The folder that the examples of a version are in; None for one that was merged of heads."""
         folder = self._folder / name / version.folder / EXAMPLES
+        return folder if folder.is_dir() else None
+
+    def target_folder(self, name: str, version: Version) -> Path | None:
+        """The folder that unlabelled inputs of a version are in; None where there are none."""
+        folder = self._folder / name / version.folder / TARGET
         return folder if folder.is_dir() else None
 
     def manifest(self, version: Version) -> Manifest | None:
