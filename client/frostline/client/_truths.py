@@ -85,7 +85,7 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
 
 def _label_or_labels(said: str | Iterable[str]) -> Truth:
     if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
-        return str(unicode(said))  # of numpy, it is another kind of str
+        return str(unicode(cast(str, said)))  # of numpy, it is another kind of str
     return _labels(said)
 
 
