@@ -48,7 +48,7 @@ def _layers(client: Client, task: Task, texts: list[str], rows: Rows) -> dict[st
     found: dict[str, Spread] = {}
     for layer in layers:
         chosen: NDArray[np.int64] = np.concatenate([draw.train, judged])
-        vectors = client.embed([texts[row] for row in chosen.tolist()], task.encoder, layer=layer.name).vectors
+        vectors = client.embed([texts[int(row)] for row in chosen], task.encoder, layer=layer.name).vectors
         part = Task(task.name, task.encoder, vectors, task.labels[chosen], [])
         halves = Draw(np.arange(len(draw.train)), np.arange(len(draw.train), len(chosen)))
         accuracy = _trained(client, part, halves, "logistic", vectors, layer=layer.name)
