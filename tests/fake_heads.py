@@ -46,6 +46,34 @@ EVALUATION = heads_v1.Evaluation(
     ],
     confusion=[19, 1, 0, 2, 12, 1, 0, 2, 3],
 )
+_HALF = heads_v1.GroupAnswers(share=0.5)
+GROUPS = heads_v1.GroupComparison(
+    groups=[
+        heads_v1.GroupEvaluation(
+            group=name,
+            example_count=20,
+            accuracy=Interval(value=accuracy, low=accuracy - 0.1, high=accuracy + 0.1),
+            macro_f1=Interval(value=0.5, low=0.25, high=0.75),
+            abstained_share=0.25,
+            set_coverage=0.9,
+        )
+        for name, accuracy in (("adult", 0.875), ("kitten", 0.75))
+    ],
+    best="adult",
+    worst="kitten",
+    gap=Interval(value=0.125, low=-0.05, high=0.25),
+    p_value=0.25,
+    mitigation=heads_v1.GroupMitigation(
+        error=0.125,
+        thresholds=[
+            heads_v1.GroupThreshold(
+                group="adult", threshold=0.25, before=_HALF, after=heads_v1.GroupAnswers(share=1, accuracy=0.875)
+            ),
+            heads_v1.GroupThreshold(group="kitten", threshold=2, before=_HALF, after=heads_v1.GroupAnswers(share=0)),
+        ],
+        gap_before=Interval(value=0.125, low=0, high=0.25),
+    ),
+)
 DRIFT = drift_v1.Drift(
     version=1,
     example_count=40,
@@ -257,7 +285,10 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
     def EvaluateHead(self, request, context):
         self._enter("EvaluateHead", request, context)
         self._head(request.head, context)
-        return EVALUATION
+        grouped = bool(request.examples.groups or request.examples.records.group_field)
+        answer = heads_v1.Evaluation(groups=GROUPS if grouped else None)
+        answer.MergeFrom(EVALUATION)
+        return answer
 
     def MeasureDrift(self, request, context):
         self._enter("MeasureDrift", request, context)

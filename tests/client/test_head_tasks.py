@@ -5,6 +5,7 @@ import pytest
 
 from frostline.client import Example, Interval, InvalidInput, LabelledRecords, Prediction, ValueEvaluation
 from frostline.v1 import head_service_pb2 as v1
+from frostline.v1 import interval_pb2
 from frostline.wire import tensors
 
 EYE = np.eye(2, dtype=np.float32)
@@ -45,8 +46,12 @@ def test_labels_and_numbers_travel_as_they_are(fake, client):
         ([Example(text="a", label="x", value=1)], {}, "example 0: it needs one of label, labels and value"),
         ([Example(text="a", labels="xy")], {}, "one str was passed"),
         ([Example(text="a", value=float("nan"))], {}, "value nan is no finite number"),
-        ([Example(vector=EYE[0], label="x"), Example(vector=EYE[1], value=1)], {}, "vectors say float and str"),
-        ([], {"vectors": EYE, "labels": ["x", ["y"]]}, "vectors say str and tuple"),
+        (
+            [Example(vector=EYE[0], label="x"), Example(vector=EYE[1], value=1)],
+            {},
+            "vectors come with a label and with a value",
+        ),
+        ([], {"vectors": EYE, "labels": ["x", ["y"]]}, "vectors come with a label and with labels"),
         ([], {"vectors": EYE, "labels": ["x", "y"], "values": [1, 2]}, "labels and values were both given"),
         ([], {"vectors": EYE, "values": [1, np.inf]}, "one finite number for each vector"),
         ([], {"vectors": EYE, "values": [1, 2], "task": "number"}, "task"),
@@ -81,15 +86,15 @@ def test_numbers_come_with_their_interval(fake, client, monkeypatch):
 
 
 def test_how_heads_of_other_tasks_fared(fake, client, monkeypatch):
-    figure = v1.Interval(value=0.5, low=0.25, high=0.75)
+    figure = interval_pb2.Interval(value=0.5, low=0.25, high=0.75)
     value = v1.ValueEvaluation(mean_absolute_error=figure, root_mean_squared_error=figure, coverage=0.875, margin=2)
     client.train_head("h", [Example(text="a", value=1)])
-    answer = v1.Evaluation(version=1, example_count=3, value=value)
-    monkeypatch.setattr(fake, "EvaluateHead", lambda request, context: answer)
+    monkeypatch.setattr("fake_heads.EVALUATION", v1.Evaluation(version=1, example_count=3, value=value))
     judged = client.evaluate_head("h", [Example(text="a", value=1)])
     expected = Interval(0.5, 0.25, 0.75)
     assert judged.value == ValueEvaluation(expected, expected, None, 0.875, 2.0)
     assert np.isnan(judged.accuracy.value)
-    answer.CopyFrom(v1.Evaluation(accuracy=figure, macro_f1=figure, micro_f1=figure, hamming_loss=0.125))
+    answer = v1.Evaluation(accuracy=figure, macro_f1=figure, micro_f1=figure, hamming_loss=0.125)
+    monkeypatch.setattr("fake_heads.EVALUATION", answer)
     judged = client.evaluate_head("h", BOTH)
     assert (judged.value, judged.micro_f1, judged.hamming_loss) == (None, expected, 0.125)

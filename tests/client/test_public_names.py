@@ -8,6 +8,7 @@ from frostline.client import (
     comparisons,
     errors,
     findings,
+    groups,
     heads,
     predictions,
     queries,
@@ -17,7 +18,7 @@ from frostline.client import (
     types,
 )
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, comparisons, transfer, findings, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, groups, comparisons, transfer, findings, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 

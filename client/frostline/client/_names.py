@@ -85,6 +85,12 @@ HEAD_TASKS: Final = {
     "labels": heads_v1.HEAD_TASK_LABELS,
     "value": heads_v1.HEAD_TASK_VALUE,
 }
+FEATURE_SCALINGS: Final = {
+    "auto": heads_v1.FEATURE_SCALING_AUTO,
+    "none": heads_v1.FEATURE_SCALING_NONE,
+    "unit_length": heads_v1.FEATURE_SCALING_UNIT_LENGTH,
+    "square_root": heads_v1.FEATURE_SCALING_SQUARE_ROOT,
+}
 HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,

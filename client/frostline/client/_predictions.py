@@ -104,6 +104,7 @@ class PredictionCalls(ExampleCalls):
         vectors: ArrayLike | Embeddings | None = None,
         labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
         values: ArrayLike | None = None,
+        groups: Sequence[str] | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         version: int = 0,
@@ -112,7 +113,13 @@ class PredictionCalls(ExampleCalls):
         """Judges a head; see `Client.evaluate_head`."""
         request = v1.EvaluateHeadRequest(head=head_path(name), version=whole(version, "version"))
         given = Given(
-            examples=examples, vectors=vectors, labels=labels, values=values, records=records, collection=collection
+            examples=examples,
+            vectors=vectors,
+            labels=labels,
+            values=values,
+            groups=groups,
+            records=records,
+            collection=collection,
         )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:

@@ -1,7 +1,7 @@
 """What examples say: a label, several labels or a number."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,7 +38,7 @@ def truths_of(
     """
     not_alone(labels)
     if values is None:
-        return None if labels is None else [unicode(one) if isinstance(one, str) else _labels(one) for one in labels]
+        return None if labels is None else list(map(_label_or_labels, labels))
     if labels is not None:
         raise InvalidInput("labels and values were both given; a head learns one of them")
     numbers = np.asarray(values, np.float64)
@@ -54,16 +54,18 @@ def say(truths: Sequence[Truth], examples: v1.Examples) -> None:
     Raises:
         InvalidInput: some have a label and others labels or a number.
     """
-    if kinds := sorted({type(each).__name__ for each in truths}):
-        if len(kinds) > 1:
-            raise InvalidInput(f"vectors say {' and '.join(kinds)}; give all a label, all labels or all a value")
-        match kinds[0]:
-            case "str":
-                examples.labels.extend(each for each in truths if isinstance(each, str))
-            case "tuple":
-                examples.label_sets.extend(v1.LabelSet(labels=each) for each in truths if isinstance(each, tuple))
-            case _:
-                examples.values.extend(each for each in truths if isinstance(each, float))
+    kinds = sorted(set(map(_kind, truths)))
+    if len(kinds) > 1:
+        raise InvalidInput(f"vectors come with {' and with '.join(kinds)}; give all a label, all labels or all a value")
+    examples.labels.extend(each for each in truths if isinstance(each, str))
+    examples.label_sets.extend(v1.LabelSet(labels=each) for each in truths if isinstance(each, tuple))
+    examples.values.extend(each for each in truths if isinstance(each, float))
+
+
+def _kind(truth: Truth) -> str:
+    if isinstance(truth, str):
+        return "a label"
+    return "labels" if isinstance(truth, tuple) else "a value"
 
 
 def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueType:
@@ -79,6 +81,12 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
     if examples.label_sets or any(each.labels for each in examples.examples):
         return v1.HEAD_TASK_LABELS
     return v1.HEAD_TASK_CLASS
+
+
+def _label_or_labels(said: str | Iterable[str]) -> Truth:
+    if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
+        return str(unicode(said))  # of numpy, it is another kind of str
+    return _labels(said)
 
 
 def _labels(labels: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from frostline.v1 import head_service_pb2 as h
 from frostline.wire import tensors
 from raw import create_request, record, refused, upsert_request, vector
 
-SEVERAL = h.HeadOptions(task=h.HEAD_TASK_LABELS, recipe=h.RECIPE_LOGISTIC, strength=10)
+SEVERAL = h.HeadOptions(task=h.HEAD_TASK_LABELS, recipe=h.RECIPE_LOGISTIC, strength=10, coverage=0.9)
 NUMBER = h.HeadOptions(task=h.HEAD_TASK_VALUE, recipe=h.RECIPE_RIDGE, strength=0.01)
 LEFT, RIGHT = h.LabelSet(labels=["left"]), h.LabelSet(labels=["top", "right"])
 
@@ -116,6 +116,17 @@ async def test_a_head_answers_numbers(server):
     assert (await trained(calls, calls.MergeHeads(merged), "both")).example_count == 54
     answers = [(await calls.Predict(asked([[-1, 0, 1]], name))).values[0] for name in ("heads", "both")]
     assert answers[0] == pytest.approx(answers[1], abs=0.1)
+
+
+async def test_records_are_given_classes_alone(server):
+    calls = server.calls
+    await calls.CreateCollection(create_request(dimensions=3))
+    await trained(calls, calls.CreateHead(create(measured(), NUMBER)))
+    request = h.PredictRecordsRequest(head="heads/heads", collection="collections/notes", label_field="n")
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        _ = [message async for message in calls.PredictRecords(request)]
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "head 'heads' answers with a number, and records are given one class" in error.value.details()
 
 
 async def test_fields_of_records_hold_labels_and_numbers(server):

@@ -7,7 +7,7 @@ import pytest
 
 from clouds import clouds
 from frostline.server.errors import DataDamaged, InvalidInput
-from frostline.server.heads import artifact, fitting, multi_label
+from frostline.server.heads import artifact, fitting, merging, multi_label
 from frostline.server.heads.calibration import expected_calibration_error, probabilities
 from frostline.server.heads.evaluation_of_labels import evaluate
 from frostline.server.heads.examples import changed, check, find, find_classes
@@ -78,9 +78,8 @@ def test_the_threshold_with_the_best_f1_lies_between_two_probabilities():
 
 
 def test_a_rare_label_takes_the_threshold_of_all():
-    draw = np.random.default_rng(0)
-    likely = draw.random((50, 2))
-    there = np.stack([likely[:, 0] > 0.7, np.arange(50) == 3], axis=1)
+    likely = np.stack([np.linspace(0, 1, 50), np.linspace(0.6, 0.8, 50)], axis=1)
+    there = np.stack([likely[:, 0] > 0.7, np.arange(50) < 4], axis=1)
     first, second = thresholds(likely, there)
     assert first == pytest.approx(best_threshold(likely[:, 0], there[:, 0]))
     assert second == pytest.approx(best_threshold(likely.ravel(), there.ravel())) != first
@@ -196,6 +195,6 @@ def test_labels_that_cannot_be_learned_are_refused(said, message):
 
 def test_heads_of_different_tasks_are_not_merged(head):
     with pytest.raises(InvalidInput, match="different task"):
-        fitting.merged([head, fitting.train(clouds(5, 5), TrainingOptions(recipe=Recipe.RIDGE), ignored)])
+        merging.merged([head, fitting.train(clouds(5, 5), TrainingOptions(recipe=Recipe.RIDGE), ignored)])
     with pytest.raises(InvalidInput, match="logistic cannot be merged"):
-        fitting.merged([head, head])
+        merging.merged([head, head])

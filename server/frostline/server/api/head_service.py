@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - what a method does stands in the proto
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from frostline.server.api.calls import Context, deadline_of
@@ -21,11 +21,13 @@ from frostline.server.api.trainings import Trainings
 from frostline.server.api.transfer import Transfer
 from frostline.server.encoders.registry import Registry
 from frostline.server.heads.store import Heads
+from frostline.server.heads.versions import Head
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1.head_service_pb2_grpc import HeadServiceServicer
 
 _CHUNK_BYTES = 1 << 20
+_PAGE_BYTES = 1 << 20
 
 
 class HeadService(HeadServiceServicer):
@@ -93,8 +95,7 @@ class HeadService(HeadServiceServicer):
         page = Page(request, start="")
         rest = [head for head in self._heads.list() if head.name >= str(page.start)]
         shown, more = page.cut(rest, lambda head: head.name)
-        heads = await asyncio.to_thread(lambda: [head_message(self._heads, head) for head in shown])
-        return pb.ListHeadsResponse(heads=heads, next_page_token=more)
+        return await asyncio.to_thread(self._page, page, shown, more)
 
     async def RollbackHead(self, request: pb.RollbackHeadRequest, context: Context) -> pb.Head:
         name = _id(request.name)
@@ -168,6 +169,18 @@ class HeadService(HeadServiceServicer):
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)
         for start in range(0, len(data), _CHUNK_BYTES):
             yield pb.ExportHeadResponse(data=data[start : start + _CHUNK_BYTES])
+
+    def _page(self, page: Page, shown: Sequence[Head], more: str) -> pb.ListHeadsResponse:
+        """Heads as messages, until they are many bytes; one always is."""
+        answer, size = pb.ListHeadsResponse(next_page_token=more), 0
+        for head in shown:
+            message = head_message(self._heads, head)
+            size += message.ByteSize()
+            if answer.heads and size > _PAGE_BYTES:
+                answer.next_page_token = page.token(head.name)
+                break
+            answer.heads.append(message)
+        return answer
 
     async def _message(self, name: str) -> pb.Head:
         return await asyncio.to_thread(lambda: head_message(self._heads, self._heads.get(name)))

@@ -16,6 +16,7 @@ from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.rows.operations import PayloadPatch, Written
 from frostline.server.collections.rows.records import Record
 from frostline.server.errors import Conflict, FrostlineError, InvalidInput, NotFound, ShuttingDown
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import Version
@@ -107,7 +108,7 @@ class RecordPredictions:
         """Answers a request.
 
         Raises:
-            InvalidInput: a field or the filter cannot be read.
+            InvalidInput: a field or the filter cannot be read, or the head does not answer one class.
             NotFound: the head, the version, the collection or the vector is missing.
             SpaceMismatch: the collection's vectors live elsewhere.
             StorageFull: the disk has no room; what is written stays.
@@ -134,6 +135,12 @@ class RecordPredictions:
         expression = filters.expression(request.filter) if request.HasField("filter") else None
         name = resource_id(request.head, "heads")
         version, predictor = self._heads.predictor(name, request.version)
+        if predictor.task is not Task.CLASS:
+            answer = "number" if predictor.task is Task.VALUE else "set of labels"
+            raise InvalidInput(
+                f"head {name!r} answers with a {answer}, and records are given one class; take a head of classes, or "
+                "predict and write what it answers"
+            )
         collection = self._catalogue.get(resource_id(request.collection, "collections"))
         slot = collection.config.slot(request.vector_name)
         version.config.space.expect(collection.config.vectors[slot].space, f"head {name!r}")

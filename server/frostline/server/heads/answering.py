@@ -1,6 +1,5 @@
 """Answers questions about heads, encoders and examples, in the process that trains; see `training`."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -15,6 +14,7 @@ from frostline.server.heads.audit_report import Audit
 from frostline.server.heads.comparison.comparing import Seen, compare
 from frostline.server.heads.drift import drift
 from frostline.server.heads.fitted import Fitted, Recipe, Task
+from frostline.server.heads.groups import Groups
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.orders import (
     AuditLabels,
@@ -41,7 +41,7 @@ def answer(question: Question, report: Report) -> BaseModel:
     match question:
         case Evaluate():
             fitted, labelled = artifact.read(question.artifact), examples.load(question.examples)
-            return _judge(fitted.task)(fitted, labelled)
+            return _judged(question, fitted, labelled)
         case CompareEncoders():
             reads = (partial(_candidate, candidate) for candidate in question.candidates)
             return compare(reads, len(question.candidates), report)
@@ -58,16 +58,17 @@ def answer(question: Question, report: Report) -> BaseModel:
             assert_never(question)
 
 
-def _judge(task: Task) -> Callable[[Fitted, Labelled], BaseModel]:
-    match task:
+def _judged(question: Evaluate, fitted: Fitted, labelled: Labelled) -> BaseModel:
+    match fitted.task:
         case Task.CLASS:
-            return evaluation.evaluate
+            groups = None if question.groups is None else Groups.load(question.groups)
+            return evaluation.evaluate(fitted, labelled, groups)
         case Task.LABELS:
-            return evaluation_of_labels.evaluate
+            return evaluation_of_labels.evaluate(fitted, labelled)
         case Task.VALUE:
-            return evaluation_of_values.evaluate
+            return evaluation_of_values.evaluate(fitted, labelled)
         case _:
-            assert_never(task)
+            assert_never(fitted.task)
 
 
 def _candidate(candidate: Candidate) -> tuple[Labelled, Seen]:

@@ -19,12 +19,14 @@ class Train(_Frozen):
     Attributes:
         examples: folder of the examples.
         options: how.
+        target: folder of unlabelled inputs that it is adapted to; None where there are none.
         artifact: folder to write the head to; must not exist.
     """
 
     task: Literal["train"] = "train"
     examples: Path
     options: TrainingOptions
+    target: Path | None = None
     artifact: Path
 
 
@@ -68,11 +70,13 @@ class Evaluate(_Frozen):
     Attributes:
         artifact: folder of the head.
         examples: folder of examples that it has not seen.
+        groups: file of their groups; None where they have none.
     """
 
     task: Literal["evaluate"] = "evaluate"
     artifact: Path
     examples: Path
+    groups: Path | None = None
 
 
 class MeasureDrift(_Frozen):
