@@ -154,10 +154,15 @@ def _first_of_each(labels: NDArray[np.str_], order: NDArray[np.int64], shots: in
     return np.array(rows)
 
 
-def embedded(client: Client, encoder: str, inputs: Sequence[str] | Sequence[Path]) -> NDArray[np.float32]:
-    """Embeddings through the service, float32 of shape (n, d); kept for later runs with the same space and inputs."""
+def add(client: Client, encoder: str) -> None:
+    """Adds an encoder of the fixtures where the server has none of the name."""
     if encoder not in {each.name for each in client.list_encoders()}:
         client.add_encoder(encoder, FIXTURES / "models" / IMAGE_ENCODERS[encoder])
+
+
+def embedded(client: Client, encoder: str, inputs: Sequence[str] | Sequence[Path]) -> NDArray[np.float32]:
+    """Embeddings through the service, float32 of shape (n, d); kept for later runs with the same space and inputs."""
+    add(client, encoder)
     known = hashlib.sha256(repr(client.embed(inputs[:1], encoder).space).encode())
     for each in inputs:
         known.update(each.encode() if isinstance(each, str) else each.read_bytes())

@@ -1,5 +1,6 @@
 """What reports on transfer say of encoders known to help, to harm, or to have nothing to help with."""
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,33 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 import heads_data
-from frostline.client import Client
+from frostline.client import Client, Example, TransferReport
 from frostline.server.heads import examples
 from frostline.server.heads.fitted import Recipe, TrainingOptions
 from frostline.server.heads.orders import MeasureTransfer
-from frostline.server.heads.transfer import contents
+from frostline.server.heads.transfer import contents, report
 from frostline.server.heads.transfer.measuring import measure
-from frostline.server.heads.transfer.report import TransferReport, Verdict
 from timing import Rows, Spread, spread
 
 SHUFFLES = 200
 _SHUFFLED_ITEMS, _SHUFFLED_CLASSES = 400, 4
 _BANKING_SHOTS = 8
+_BIRDS = "mobilenet-v2-inat-bird"
 
 
 def transfer(client: Client, rows: Rows) -> dict[str, Spread]:
-    """Prints a report each: Banking77 at 8 shots, and product images with an encoder that fits and one of birds."""
+    """Prints a verdict each: Banking77 at 8 shots, and product images with an encoder that fits and one of birds."""
     found = {"banking77, 8 shots": banking77(client)}
-    for encoder in (heads_data.IMAGES, "mobilenet-v2-inat-bird"):
+    for encoder in (heads_data.IMAGES, _BIRDS):
         found[f"fashion articleType, {encoder}"] = fashion(client, encoder)
-    for name, report in found.items():
-        rows.add({"section": name, "report": report.model_dump(mode="json")})
-        print(f"{name}: {report.verdict.name}. {report.reason}")
+    for name, said in found.items():
+        rows.add({"section": name, "report": json.loads(said.to_json())})
+        print(f"{name}: {said.verdict}. {said.reason}")
     return {}
 
 
 def shuffled(client: Client, rows: Rows) -> dict[str, Spread]:
-    """Verdicts on texts whose labels mean nothing; heads are nearest means, which take the least time."""
+    """Verdicts on texts whose labels mean nothing; heads are nearest means and no service, to take less time."""
     texts, _, _ = heads_data.banking77_texts()
     vectors = heads_data.embedded(client, heads_data.TEXTS, texts)
     averages: list[float] = []
@@ -43,18 +44,16 @@ def shuffled(client: Client, rows: Rows) -> dict[str, Spread]:
         chance = np.random.default_rng(seed)
         chosen = chance.choice(len(texts), _SHUFFLED_ITEMS, replace=False)
         labels = chance.permutation(np.arange(_SHUFFLED_ITEMS) % _SHUFFLED_CLASSES).astype(np.str_)
-        report = reported(
-            heads_data.TEXTS, vectors[chosen], labels, [texts[row] for row in chosen], recipe=Recipe.NEAREST_MEAN
-        )
-        positive += report.verdict is Verdict.POSITIVE
-        averages.append(100 * report.average.value)
+        said = _of_nothing([texts[row] for row in chosen], vectors[chosen], labels)
+        positive += said.verdict is report.Verdict.POSITIVE
+        averages.append(100 * said.average.value)
         rows.add(
             {
                 "section": "shuffled",
                 "seed": seed,
-                "verdict": report.verdict,
-                "average": report.average.model_dump(),
-                "split": report.split.model_dump(),
+                "verdict": said.verdict,
+                "average": said.average.model_dump(),
+                "split": said.split.model_dump(),
             }
         )
     print(f"shuffled labels: POSITIVE in {positive} of {SHUFFLES}")
@@ -65,39 +64,29 @@ def banking77(client: Client) -> TransferReport:
     """8 texts of each intent, as the first draw of MTEB's protocol has them, judged by its test part."""
     texts, labels, train_count = heads_data.banking77_texts()
     draw = heads_data.mteb_draws(labels, train_count, _BANKING_SHOTS)[0]
-    chosen = np.concatenate([draw.train, draw.test])
-    vectors = heads_data.embedded(client, heads_data.TEXTS, texts)[chosen]
-    return reported(heads_data.TEXTS, vectors, labels[chosen], [texts[row] for row in chosen], len(draw.test))
+    train, test = (
+        [Example(text=texts[row], label=str(labels[row])) for row in part.tolist()] for part in (draw.train, draw.test)
+    )
+    return client.measure_transfer(train, held_out=test, encoder=heads_data.TEXTS)
 
 
 def fashion(client: Client, encoder: str) -> TransferReport:
-    """Product images by article type, the 20 types of at least 20 items, half of each judged; ridge heads."""
+    """Product images by article type, the 20 types of at least 20 items, half of each judged."""
+    heads_data.add(client, encoder)
     paths, labels = heads_data.fashion_images()
-    return reported(encoder, heads_data.embedded(client, encoder, paths), labels, paths, recipe=Recipe.RIDGE)
+    pictured = [Example(image=path, label=label) for path, label in zip(paths, labels.tolist(), strict=True)]
+    return client.measure_transfer(pictured, encoder=encoder)
 
 
-def reported(
-    encoder: str,
-    vectors: NDArray[np.float32],
-    labels: NDArray[np.str_],
-    found: Sequence[str] | Sequence[Path],
-    held_out: int = 0,
-    recipe: Recipe = Recipe.AUTO,
-) -> TransferReport:
-    """The report on labelled embeddings, and on the texts or image files that they are of."""
+def _of_nothing(texts: Sequence[str], vectors: NDArray[np.float32], labels: NDArray[np.str_]) -> report.TransferReport:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         examples.save(folder / "examples", examples.check(vectors, labels.tolist()))
-        texts = [each for each in found if isinstance(each, str)]
-        if texts:
-            contents.save_texts(folder / "contents", texts)
-        else:
-            contents.save_images(folder / "contents", (Path(each).read_bytes() for each in found))
+        contents.save_texts(folder / "contents", texts)
         order = MeasureTransfer(
-            encoder=encoder,
+            encoder=heads_data.TEXTS,
             examples=folder / "examples",
             contents=folder / "contents",
-            held_out=held_out,
-            options=TrainingOptions(recipe=recipe),
+            options=TrainingOptions(recipe=Recipe.NEAREST_MEAN),
         )
-        return measure(order, lambda step, done: print(f"{done:4.0%} {step}", flush=True))
+        return measure(order, lambda _step, _done: None)

@@ -24,7 +24,7 @@ class Evaluation(BaseModel):
     threads: str
 
 
-def train(labelled, options, report):
+def train(labelled, options, report, target):
     report("choosing", 0.2)
     match options.strength:
         case 10.0:
@@ -61,7 +61,7 @@ def answer(question, report):
 
 
 def put_in_place():
-    for name, functions in {"fitting": (train, refit, merged), "answering": (answer,)}.items():
+    for name, functions in {"fitting": (train, refit), "merging": (merged,), "answering": (answer,)}.items():
         module = ModuleType(f"frostline.server.heads.{name}")
         vars(module).update({each.__name__: each for each in functions})
         sys.modules[module.__name__] = module

@@ -3,7 +3,19 @@ import pytest
 
 from fake_encoders import SPACE
 from fake_heads import EVALUATION
-from frostline.client import Embeddings, Example, Internal, InvalidInput, PredictedRecords, Prediction, Timings
+from frostline.client import (
+    Embeddings,
+    Example,
+    GroupAnswers,
+    GroupThreshold,
+    Internal,
+    Interval,
+    InvalidInput,
+    LabelledRecords,
+    PredictedRecords,
+    Prediction,
+    Timings,
+)
 from frostline.client._from_wire import space_of
 from frostline.v1.head_service_pb2 import Evaluation, PredictRecordsResponse
 from frostline.wire import tensors
@@ -209,6 +221,49 @@ def test_an_evaluation_reads_as_plain_types(fake, client):
     np.testing.assert_array_equal(judged.confusion, [[19, 1, 0], [2, 12, 1], [0, 2, 3]])
     (request,) = fake.of("EvaluateHead")
     assert (request.version, [example.text for example in request.examples.examples]) == (1, ["cat", "dog", "owl"])
+
+
+def test_an_evaluation_by_group_reads_as_plain_types(fake, client):
+    judged = client.evaluate_head("pets", vectors=EYE, labels=["cat"] * 4, groups=["adult", "kitten"] * 2).groups
+    assert [group.group for group in judged.groups] == ["adult", "kitten"]
+    assert judged.groups[0].answered_accuracy is None
+    assert (judged.best, judged.worst, judged.gap, judged.p_value) == (
+        "adult",
+        "kitten",
+        Interval(0.125, -0.05, 0.25),
+        0.25,
+    )
+    assert judged.mitigation.thresholds[0] == GroupThreshold(
+        "adult", 0.25, GroupAnswers(0.5, None), GroupAnswers(1.0, 0.875)
+    )
+    assert (judged.mitigation.gap_before, judged.mitigation.gap_after) == (Interval(0.125, 0.0, 0.25), None)
+    assert list(fake.of("EvaluateHead")[0].examples.groups) == ["adult", "kitten"] * 2
+    assert client.evaluate_head("pets", vectors=EYE, labels=["cat"] * 4).groups is None
+
+
+def test_groups_go_with_examples_and_records(fake, client):
+    examples = [Example(text="a", label="cat", group="old"), Example(vector=EYE[0], label="dog", group="young")]
+    records = LabelledRecords("notes", "color", group_field="age")
+    client.evaluate_head("pets", examples, vectors=EYE[:1], labels=["dog"], records=records)
+    (request,) = fake.of("EvaluateHead")
+    assert [(each.text, each.group) for each in request.examples.examples] == [("a", "old")]
+    assert list(request.examples.groups) == ["", "young"]
+    assert request.examples.records.group_field == "age"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"groups": ["a"]}, "groups belong to vectors, which are missing"),
+        ({"vectors": EYE, "labels": ["cat"] * 4, "groups": ["a"]}, "4 vectors and 1 groups do not fit"),
+        ({"vectors": EYE, "labels": ["cat"] * 4, "groups": "aaaa"}, "one str was passed"),
+        ({"examples": [Example(text="a", label="cat", group="\ud800")]}, "group of example 0: "),
+    ],
+)
+def test_groups_that_cannot_be_sent_are_refused_by_the_client(fake, client, more, message):
+    with pytest.raises(InvalidInput, match=message):
+        client.evaluate_head("pets", **more)
+    assert not fake.of("EvaluateHead")
 
 
 def test_the_most_confused_pairs_come_first_and_right_ones_never(client):

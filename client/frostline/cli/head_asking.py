@@ -8,12 +8,14 @@ import typer
 
 from frostline.cli.arguments import Filter, Parameters
 from frostline.cli.failure import CommandFailed
-from frostline.cli.head_output import percent
+from frostline.cli.head_groups import show_groups
+from frostline.cli.head_output import percent, percent_interval
 from frostline.cli.head_progress import patience_seconds
 from frostline.cli.inputs import Files, Texts, inputs_of
 from frostline.cli.labelled_arguments import (
     AnsweredTask,
     Collection,
+    GroupField,
     HeadName,
     ImageField,
     LabelField,
@@ -72,6 +74,7 @@ def evaluate_head(
     text_field: TextField = "",
     image_field: ImageField = "",
     label_field: LabelField = "",
+    group_field: GroupField = "",
     collection: Collection = "",
     filter: Filter = "",
     param: Parameters = None,
@@ -80,9 +83,9 @@ def evaluate_head(
     version: Version = 0,
     worst: Annotated[int, typer.Option(metavar="N", help="The most classes and pairs that are shown.", min=0)] = 10,
 ) -> None:
-    """Judge a head on labelled examples it has not seen."""
-    examples = examples_of(source, text_field, image_field, label_field, task.value)
-    records = records_of(collection, label_field, filter, param, vector)
+    """Judge a head on labelled examples it has not seen, and with --group-field by group too."""
+    examples = examples_of(source, text_field, image_field, label_field, task.value, group_field)
+    records = records_of(collection, label_field, filter, param, vector, group_field)
     if not examples and records is None:
         raise typer.BadParameter("give SOURCE or --collection; a head is judged on labelled examples")
     with session.connect() as client:
@@ -93,6 +96,8 @@ def evaluate_head(
         show_json(_evaluation_json(name, judged))
     else:
         _show_evaluation(name, judged, worst)
+        if judged.groups:
+            show_groups(judged.groups)
 
 
 def _print_json(head: str, names: Sequence[str], found: "Predictions", wall_seconds: float) -> None:
@@ -167,7 +172,7 @@ def _show_value_evaluation(name: str, judged: "Evaluation", value: "ValueEvaluat
             "Head": f"{name}, version {judged.version}, on {judged.example_count:,} examples",
             "Mean absolute error": _of_numbers(value.mean_absolute_error),
             "Root mean squared error": _of_numbers(value.root_mean_squared_error),
-            "Explained": _interval(value.explained) if value.explained else "(unknown)",
+            "Explained": percent_interval(value.explained) if value.explained else "(unknown)",
             "Intervals": f"hold the true number in {coverage}, margin {_figure(value.margin, '{:.4g}')}",
         }
     )
@@ -181,12 +186,12 @@ def _show_evaluation(name: str, judged: "Evaluation", worst: int) -> None:
     if judged.value is not None:
         _show_value_evaluation(name, judged, judged.value)
         return
-    of_labels = {} if judged.micro_f1 is None else {"Micro F1": _interval(judged.micro_f1)}
+    of_labels = {} if judged.micro_f1 is None else {"Micro F1": percent_interval(judged.micro_f1)}
     show_fields(
         {
             "Head": f"{name}, version {judged.version}, on {judged.example_count:,} examples",
-            "Accuracy": _interval(judged.accuracy),
-            "Macro F1": _interval(judged.macro_f1),
+            "Accuracy": percent_interval(judged.accuracy),
+            "Macro F1": percent_interval(judged.macro_f1),
             **of_labels,
             "Log loss": _figure(judged.log_loss, "{:.4f}"),
             "Calibration error": percent(judged.calibration_error),
@@ -221,10 +226,6 @@ def _figure(value: float | None, form: str) -> str:
 
 def _points(gap: float | None) -> str:
     return _figure(None if gap is None else 100 * gap, "{:+.1f} points on the training examples")
-
-
-def _interval(figure: "Interval") -> str:
-    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
 
 
 def _evaluation_json(name: str, judged: "Evaluation") -> dict[str, object]:

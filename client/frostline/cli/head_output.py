@@ -7,7 +7,7 @@ from frostline.cli.output import Column, duration, say, show_fields, show_json, 
 from frostline.cli.session import Session
 
 if TYPE_CHECKING:
-    from frostline.client import Head, HeadVersion
+    from frostline.client import Head, HeadVersion, Interval
 
 _SHOWN_CLASSES = 20
 _SHOWN_TRIALS = 10
@@ -67,6 +67,11 @@ def percent(share: float | None) -> str:
     return "(unknown)" if share is None else f"{100 * share:.1f} %"
 
 
+def percent_interval(figure: "Interval") -> str:
+    """A share and its interval: `87.5 % (75.0 to 95.0)`."""
+    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+
+
 def _show_version(version: "HeadVersion") -> None:
     if version.state == "ready":
         say("")
@@ -77,7 +82,7 @@ def _show_version(version: "HeadVersion") -> None:
 
 def _version_fields(version: "HeadVersion") -> dict[str, str]:
     threshold = version.abstain_threshold
-    recipe = f"{version.recipe}, strength {version.strength:g}"
+    recipe = f"{version.recipe}, strength {version.strength:g}{_scaled(version.scaling)}"
     if not version.classes:  # it answers numbers
         margin = "(too few examples)" if version.margin is None else f"within {version.margin:.4g}"
         return {
@@ -98,6 +103,11 @@ def _version_fields(version: "HeadVersion") -> dict[str, str]:
     }
 
 
+def _scaled(scaling: str) -> str:
+    """Of which embeddings: `, square root`; nothing where they are as they came."""
+    return "" if scaling == "none" else f", {scaling.replace('_', ' ')}"
+
+
 def _spread(version: "HeadVersion") -> str:
     counts = [found.example_count for found in version.classes]
     if not counts:
@@ -110,12 +120,13 @@ def _head_fields(head: "Head") -> dict[str, object]:
     strength = "" if head.strength is None else f", strength {head.strength:g}"
     dimensions = head.space.dimensions
     balance = ", classes balanced" if head.balance_classes else ""
+    whiten = ", whitened" if head.whiten else ""
     fields: dict[str, object] = {
         "Name": head.name,
         "Description": head.description or "(none)",
         "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
         "Answers": {"labels": "several labels", "value": "a number"}.get(head.task, "one class"),
-        "Asked for": f"{head.recipe}{strength}{balance}",
+        "Asked for": f"{head.recipe}{strength}{balance}{whiten}",
         "Label sets": f"hold the true label in {percent(head.coverage)}",
         "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
         "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",
@@ -151,8 +162,16 @@ def _show_trials(version: "HeadVersion") -> None:
     trials = sorted(version.trials, key=lambda trial: trial.log_loss)
     rows: list[tuple[str, ...]] = []
     for trial in trials[:_SHOWN_TRIALS]:
-        chosen = (trial.recipe, trial.strength) == (version.recipe, version.strength)
-        rows.append((trial.recipe, f"{trial.strength:g}", f"{trial.log_loss:.4f}", "chosen" if chosen else ""))
+        taken = version.recipe, version.strength, version.scaling
+        chosen = (trial.recipe, trial.strength, trial.scaling) == taken
+        rows.append(
+            (
+                trial.recipe + _scaled(trial.scaling),
+                f"{trial.strength:g}",
+                f"{trial.log_loss:.4f}",
+                "chosen" if chosen else "",
+            )
+        )
     say("")
     show_table(columns, rows)
     if len(trials) > _SHOWN_TRIALS:

@@ -18,6 +18,7 @@ _STEPS = {
     "calibrating": "Calibrating",
     "writing": "Writing",
     "labelling": "Labelling records",
+    "selecting": "Selecting",
 }
 
 

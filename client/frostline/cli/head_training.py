@@ -3,7 +3,7 @@
 import enum
 import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -25,6 +25,10 @@ from frostline.cli.labelled_arguments import (
     records_of,
 )
 from frostline.cli.session import Session, client_command
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TEXT_ENCODER = "all-minilm-l6-v2"
 
@@ -53,6 +57,15 @@ class Recipe(enum.StrEnum):
     LINEAR_SVM = "linear_svm"
     NEAREST_NEIGHBORS = "nearest_neighbors"
     PERCEPTRON = "perceptron"
+
+
+class Scaling(enum.StrEnum):
+    """What is done to the values of embeddings first."""
+
+    AUTO = "auto"
+    NONE = "none"
+    UNIT_LENGTH = "unit_length"
+    SQUARE_ROOT = "square_root"
 
 
 @client_command
@@ -91,6 +104,22 @@ def train_head(
     balance_classes: Annotated[
         bool, typer.Option("--balance-classes", help="Let classes count alike, however many examples they have.")
     ] = False,
+    layer: Annotated[
+        str, typer.Option(metavar="NAME", help="Layer of the encoder; its default when not given.", show_default=False)
+    ] = "",
+    scaling: Annotated[
+        Scaling,
+        typer.Option(help="What is done to the values of embeddings; auto tries roots where none is negative."),
+    ] = Scaling.NONE,
+    whiten: Annotated[bool, typer.Option("--whiten", help="Spread embeddings alike in all directions first.")] = False,
+    adapt_to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Adapt the head to unlabelled inputs: their vectors, as `frostline embed --out` saves them.",
+            show_default=False,
+        ),
+    ] = None,
     abstain_error: Annotated[
         float,
         typer.Option(
@@ -129,6 +158,10 @@ def train_head(
             descriptions=_descriptions(describe),
             abstain_error=abstain_error,
             coverage=coverage,
+            layer=layer,
+            scaling=scaling.value,
+            whiten=whiten,
+            adapt_to=_vectors(adapt_to),
             task=task.value,
             description=description,
             wait=not no_wait,
@@ -239,3 +272,15 @@ def _descriptions(path: Path | None) -> dict[str, str] | None:
         if not isinstance(text, str):
             raise CommandFailed(f"{path} describes {label!r} by {str(text)[:60]!r}; a text is needed")
     return descriptions
+
+
+def _vectors(path: Path | None) -> "NDArray[np.float32] | None":
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise CommandFailed(f"{path} holds no vectors: {error}") from error
+    return vectors

@@ -13,6 +13,7 @@ from frostline.cli.head_asking import evaluate_head, predict
 from frostline.cli.head_comparison import compare_encoders
 from frostline.cli.head_output import percent, show_head
 from frostline.cli.head_progress import patience_seconds
+from frostline.cli.head_questions import audit, drift, suggest
 from frostline.cli.head_records import predict_records
 from frostline.cli.head_training import merge_heads, train_head, update_head
 from frostline.cli.head_transfer import measure_transfer
@@ -31,6 +32,9 @@ app.command("train")(train_head)
 app.command("predict")(predict)
 app.command("predict-records")(predict_records)
 app.command("evaluate")(evaluate_head)
+app.command("drift")(drift)
+app.command("audit")(audit)
+app.command("suggest")(suggest)
 app.command("compare")(compare_encoders)
 app.command("update")(update_head)
 app.command("merge")(merge_heads)

@@ -47,6 +47,12 @@ LabelField = Annotated[
         metavar="FIELD", help="Field with the label, of rows or of records; label when not given.", show_default=False
     ),
 ]
+GroupField = Annotated[
+    str,
+    typer.Option(
+        metavar="FIELD", help="Field with the group, of rows or of records, to judge by group too.", show_default=False
+    ),
+]
 Task = Annotated[
     AnsweredTask,
     typer.Option(
@@ -71,18 +77,30 @@ Version = Annotated[int, typer.Option(metavar="N", help="The version; the one th
 
 
 def examples_of(
-    source: str | None, text_field: str, image_field: str, label_field: str, task: "HeadTask" = "class"
+    source: str | None,
+    text_field: str,
+    image_field: str,
+    label_field: str,
+    task: "HeadTask" = "class",
+    group_field: str = "",
 ) -> "list[Example]":
     """Reads a source; none is no examples."""
     if source is None:
         return []
     from frostline.indexer import read_examples
 
-    return read_examples(source, text_field=text_field, image_field=image_field, label_field=label_field, task=task)
+    return read_examples(
+        source,
+        text_field=text_field,
+        image_field=image_field,
+        label_field=label_field,
+        task=task,
+        group_field=group_field,
+    )
 
 
 def records_of(
-    collection: str, label_field: str, filter: str, param: Sequence[str] | None, vector: str
+    collection: str, label_field: str, filter: str, param: Sequence[str] | None, vector: str, group_field: str = ""
 ) -> "LabelledRecords | None":
     """Labelled records of a collection; None where none is named."""
     if not collection:
@@ -93,4 +111,4 @@ def records_of(
     from frostline.client import LabelledRecords
 
     values: dict[str, Any] = parameters(param)
-    return LabelledRecords(collection, label_field or "label", filter, vector, values or None)
+    return LabelledRecords(collection, label_field or "label", filter, vector, values or None, group_field)

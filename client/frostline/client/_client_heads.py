@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from frostline.client._blocking import run
 from frostline.client._head_examples import HeadProgress
 from frostline.client._operations import Operations
-from frostline.client.heads import Example, ExportFormat, Head, HeadTask, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, HeadTask, LabelledRecords, Recipe
 from frostline.client.types import Embeddings
 
 
@@ -35,6 +35,10 @@ class HeadMethods:
         abstain_error: float = 0.0,
         coverage: float = 0.9,
         task: HeadTask | None = None,
+        layer: str = "",
+        scaling: FeatureScaling = "none",
+        whiten: bool = False,
+        adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
@@ -65,6 +69,13 @@ class HeadMethods:
             coverage: how often label sets shall hold the true label, and intervals the true number, between 0 and 1.
             task: what the head answers: one `class`, any number of `labels`, or a `value`, which is a number. What the
                 examples say when None; records say classes.
+            layer: the encoder's layer whose output is taken; its default when empty.
+            scaling: what is done to the values of each embedding first. `auto` tries their square roots where none of
+                the examples' is negative, as of image encoders, and chooses by cross-validation. For heads of classes.
+            whiten: whether embeddings are spread alike in all directions before the recipe sees them. For heads of
+                classes; not for nearest_neighbors.
+            adapt_to: vectors of unlabelled inputs such as are to be predicted, of shape (m, d). The head is adapted to
+                them: examples get their mean and covariance before they are learned from. For heads of classes.
             description: what the head is for, at most 1,000 characters.
             wait: whether to wait; else the head is returned while it trains, and `get_head` tells how it went.
             progress: called with the step and how much of it all is done, from 0 to 1; see `HeadProgress`.
@@ -97,6 +108,10 @@ class HeadMethods:
                 abstain_error=abstain_error,
                 coverage=coverage,
                 task=task,
+                layer=layer,
+                scaling=scaling,
+                whiten=whiten,
+                adapt_to=adapt_to,
                 description=description,
                 wait=wait,
                 progress=progress,

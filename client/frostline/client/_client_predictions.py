@@ -124,12 +124,13 @@ class PredictionMethods:
         vectors: ArrayLike | Embeddings | None = None,
         labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
         values: ArrayLike | None = None,
+        groups: Sequence[str] | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         version: int = 0,
         timeout_seconds: float = 600.0,
     ) -> Evaluation:
-        """Judges a head on labelled examples it has not seen.
+        """Judges a head on labelled examples it has not seen, and by group where these have groups.
 
         Args:
             name: the head's name.
@@ -137,6 +138,8 @@ class PredictionMethods:
             vectors: ready vectors, of shape (n, d).
             labels: their n labels, see `train_head`.
             values: their n numbers, for a head that answers numbers.
+            groups: their n groups; examples and records bring theirs, see `Example` and `LabelledRecords`. Each example
+                has one, or none has; 2 to 100 groups of 10 examples or more. For heads of classes.
             records: labelled records of a collection.
             collection: where `record_id` of examples is looked up.
             version: the version to judge; the one that serves when 0.
@@ -154,6 +157,7 @@ class PredictionMethods:
                 vectors=vectors,
                 labels=labels,
                 values=values,
+                groups=groups,
                 records=records,
                 collection=collection,
                 version=version,

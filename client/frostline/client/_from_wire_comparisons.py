@@ -2,7 +2,7 @@
 
 from frostline.client import comparisons
 from frostline.client._from_wire import short, space_of
-from frostline.client._from_wire_heads import interval_of
+from frostline.client._from_wire_intervals import interval_of
 from frostline.client._names import TRANSFER_DISTANCES, name_of
 from frostline.v1 import comparison_pb2 as v1
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from frostline.client import heads, predictions
 from frostline.client._from_wire import short, space_of
-from frostline.client._names import HEAD_STATES, HEAD_TASKS, RECIPES, name_of
+from frostline.client._from_wire_groups import comparison_of
+from frostline.client._from_wire_intervals import interval_of
+from frostline.client._names import FEATURE_SCALINGS, HEAD_STATES, HEAD_TASKS, RECIPES, name_of
 from frostline.client.errors import Internal
 from frostline.v1 import head_service_pb2 as v1
-from frostline.v1.interval_pb2 import Interval
 
 _NO_FIGURE = predictions.Interval(nan, nan, nan)
 
@@ -29,6 +30,8 @@ def head_of(message: v1.Head) -> heads.Head:
         descriptions=dict(options.descriptions),
         abstain_error=options.abstain_error,
         coverage=options.coverage,
+        scaling=_scaling(options.scaling),
+        whiten=options.whiten,
         serving_version=message.serving_version,
         versions=tuple(map(_version_of, message.versions)),
         task=name_of(HEAD_TASKS, options.task or v1.HEAD_TASK_CLASS),
@@ -75,6 +78,7 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
         mean_set_size=message.mean_set_size,
         classes=tuple(map(_class_evaluation_of, message.classes)),
         confusion=confusion.reshape(2 * [count if confusion.size else 0]),
+        groups=comparison_of(message.groups) if message.HasField("groups") else None,
         micro_f1=interval_of(message.micro_f1) if message.HasField("micro_f1") else None,
         hamming_loss=message.hamming_loss if message.HasField("hamming_loss") else None,
         value=_value_evaluation_of(message.value) if message.HasField("value") else None,
@@ -102,7 +106,8 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
         example_count=message.example_count,
         classes=tuple(map(_class_of, message.classes)),
         trials=tuple(
-            heads.Trial(name_of(RECIPES, trial.recipe), trial.strength, trial.log_loss) for trial in message.trials
+            heads.Trial(name_of(RECIPES, trial.recipe), trial.strength, trial.log_loss, _scaling(trial.scaling))
+            for trial in message.trials
         ),
         held_out_accuracy=message.held_out_accuracy if message.HasField("held_out_accuracy") else None,
         temperature=message.temperature,
@@ -110,17 +115,18 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
         train_seconds=message.train_seconds,
         exact_updates=message.exact_updates,
         margin=message.margin if message.HasField("margin") else None,
+        scaling=_scaling(message.scaling),
+        target_count=message.target_count,
     )
+
+
+def _scaling(number: int) -> str:
+    return name_of(FEATURE_SCALINGS, number or v1.FEATURE_SCALING_NONE)
 
 
 def _class_of(message: v1.HeadClass) -> heads.HeadClass:
     threshold = message.threshold if message.HasField("threshold") else None
     return heads.HeadClass(message.label, message.example_count, threshold)
-
-
-def interval_of(message: Interval) -> predictions.Interval:
-    """A figure from the wire, and how far off it may be."""
-    return predictions.Interval(message.value, message.low, message.high)
 
 
 def _class_evaluation_of(message: v1.ClassEvaluation) -> predictions.ClassEvaluation:

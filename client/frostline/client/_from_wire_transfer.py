@@ -1,7 +1,7 @@
 """Reports on transfer, from messages."""
 
 from frostline.client import transfer
-from frostline.client._from_wire_heads import interval_of
+from frostline.client._from_wire_intervals import interval_of
 from frostline.client._names import TRANSFER_VERDICTS, name_of
 from frostline.v1 import transfer_report_pb2 as v1
 

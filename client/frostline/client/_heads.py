@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +12,15 @@ from frostline.client._download import whole_file
 from frostline.client._from_wire_heads import head_of
 from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
 from frostline.client._names import EXPORT_FORMATS, number_of
-from frostline.client._to_wire import encoder_path, head_path, not_alone, unicode, whole
+from frostline.client._to_wire import encoder_path, head_path, matrix, not_alone, space_message, unicode, whole
 from frostline.client._to_wire_heads import options_message, part_message
 from frostline.client._transport import Deadline
 from frostline.client._truths import task_of
 from frostline.client._watch import Watch
 from frostline.client.errors import HeadFailed, Internal
-from frostline.client.heads import Example, ExportFormat, Head, HeadTask, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, HeadTask, LabelledRecords, Recipe
 from frostline.v1 import head_service_pb2 as v1
+from frostline.wire import tensors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,6 +51,10 @@ class HeadCalls(ExampleCalls):
         abstain_error: float = 0.0,
         coverage: float = 0.9,
         task: HeadTask | None = None,
+        layer: str = "",
+        scaling: FeatureScaling = "none",
+        whiten: bool = False,
+        adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
@@ -56,14 +62,29 @@ class HeadCalls(ExampleCalls):
     ) -> Head:
         """Trains a head; see `Client.train_head`."""
         given = Given(
-            examples=examples, vectors=vectors, labels=labels, values=values, records=records, collection=collection
+            examples=examples,
+            vectors=vectors,
+            labels=labels,
+            values=values,
+            records=records,
+            collection=collection,
+            layer=layer,
         )
         request = v1.CreateHeadRequest(
             head_id=unicode(name),
             encoder=encoder_path(encoder) if encoder else "",
-            options=options_message(recipe, strength, balance_classes, descriptions, abstain_error, coverage),
+            options=options_message(
+                recipe, strength, balance_classes, descriptions, abstain_error, coverage, scaling, whiten
+            ),
             description=unicode(description),
+            request_id=uuid.uuid4().hex,
+            layer=unicode(layer),
         )
+        if adapt_to is not None:
+            rows, space = matrix(adapt_to)
+            request.target.CopyFrom(tensors.encode(rows))
+            if space:
+                request.target_space.CopyFrom(space_message(space))
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return encoder, None
@@ -95,7 +116,11 @@ class HeadCalls(ExampleCalls):
             examples=added, vectors=vectors, labels=labels, values=values, records=records, collection=collection
         )
         less = Given(examples=removed, collection=collection)
-        request = v1.UpdateHeadRequest(name=head_path(name), removed_classes=[unicode(one) for one in removed_classes])
+        request = v1.UpdateHeadRequest(
+            name=head_path(name),
+            removed_classes=[unicode(one) for one in removed_classes],
+            request_id=uuid.uuid4().hex,
+        )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return await self._embedder(name, timeout_seconds)
@@ -118,7 +143,10 @@ class HeadCalls(ExampleCalls):
         """Makes one head of several; see `Client.merge_heads`."""
         not_alone(parts)
         request = v1.MergeHeadsRequest(
-            head_id=unicode(name), parts=map(part_message, parts), description=unicode(description)
+            head_id=unicode(name),
+            parts=map(part_message, parts),
+            description=unicode(description),
+            request_id=uuid.uuid4().hex,
         )
         begun = await self._call(self._transport.heads.MergeHeads, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)

@@ -85,6 +85,12 @@ HEAD_TASKS: Final = {
     "labels": heads_v1.HEAD_TASK_LABELS,
     "value": heads_v1.HEAD_TASK_VALUE,
 }
+FEATURE_SCALINGS: Final = {
+    "auto": heads_v1.FEATURE_SCALING_AUTO,
+    "none": heads_v1.FEATURE_SCALING_NONE,
+    "unit_length": heads_v1.FEATURE_SCALING_UNIT_LENGTH,
+    "square_root": heads_v1.FEATURE_SCALING_SQUARE_ROOT,
+}
 HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,
@@ -106,6 +112,11 @@ EXPORT_FORMATS: Final = {
     "archive": heads_v1.EXPORT_FORMAT_ARCHIVE,
     "head-onnx": heads_v1.EXPORT_FORMAT_HEAD_ONNX,
     "onnx": heads_v1.EXPORT_FORMAT_ONNX,
+}
+LABEL_STRATEGIES: Final = {
+    "uncertainty": heads_v1.LABEL_STRATEGY_UNCERTAINTY,
+    "margin": heads_v1.LABEL_STRATEGY_MARGIN,
+    "coverage": heads_v1.LABEL_STRATEGY_COVERAGE,
 }
 
 

@@ -2,6 +2,7 @@
 
 from frostline.client._collections import CollectionCalls
 from frostline.client._comparisons import ComparisonCalls
+from frostline.client._findings import FindingCalls
 from frostline.client._heads import HeadCalls
 from frostline.client._predictions import PredictionCalls
 from frostline.client._reads import ReadCalls
@@ -19,6 +20,7 @@ class Operations(
     SnapshotCalls,
     HeadCalls,
     PredictionCalls,
+    FindingCalls,
     TransferCalls,
     ComparisonCalls,
 ):

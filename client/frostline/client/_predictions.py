@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from frostline.client._batches import cut, each
@@ -12,6 +11,7 @@ from frostline.client._from_wire_heads import evaluation_of, predicted_records_o
 from frostline.client._from_wire_predictions import GatheredPredictions
 from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
 from frostline.client._to_wire import (
+    are_vectors,
     collection_path,
     head_path,
     input_message,
@@ -104,6 +104,7 @@ class PredictionCalls(ExampleCalls):
         vectors: ArrayLike | Embeddings | None = None,
         labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
         values: ArrayLike | None = None,
+        groups: Sequence[str] | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         version: int = 0,
@@ -112,7 +113,13 @@ class PredictionCalls(ExampleCalls):
         """Judges a head; see `Client.evaluate_head`."""
         request = v1.EvaluateHeadRequest(head=head_path(name), version=whole(version, "version"))
         given = Given(
-            examples=examples, vectors=vectors, labels=labels, values=values, records=records, collection=collection
+            examples=examples,
+            vectors=vectors,
+            labels=labels,
+            values=values,
+            groups=groups,
+            records=records,
+            collection=collection,
         )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
@@ -125,10 +132,7 @@ class PredictionCalls(ExampleCalls):
 def _requests(
     inputs: Iterable[Input] | AsyncIterable[Input] | Floats | Embeddings, batch_size: int
 ) -> AsyncIterator[tuple[v1.PredictRequest, int]]:
-    are_vectors = isinstance(inputs, (np.ndarray, Embeddings)) or (
-        isinstance(inputs, (list, tuple)) and bool(inputs) and all(isinstance(one, np.ndarray) for one in inputs)
-    )
-    if are_vectors:
+    if are_vectors(inputs):
         return _vector_requests(*matrix(cast("Floats | Embeddings", inputs)))
     return _content_requests(cast("Iterable[Input] | AsyncIterable[Input]", inputs), batch_size)
 

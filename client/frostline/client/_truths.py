@@ -1,7 +1,7 @@
 """What examples say: a label, several labels or a number."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -83,8 +83,10 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
     return v1.HEAD_TASK_CLASS
 
 
-def _label_or_labels(said: str | Sequence[str]) -> Truth:
-    return _labels(said) if isinstance(said, Iterable) and not isinstance(said, str) else unicode(said)
+def _label_or_labels(said: str | Iterable[str]) -> Truth:
+    if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
+        return str(unicode(said))  # of numpy, it is another kind of str
+    return _labels(said)
 
 
 def _labels(labels: Iterable[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from frostline.client.types import EmbeddingSpace, Floats
 
 Recipe = Literal["auto", "logistic", "ridge", "lda", "nearest_mean", "linear_svm", "nearest_neighbors", "perceptron"]
 HeadTask = Literal["class", "labels", "value"]
+FeatureScaling = Literal["auto", "none", "unit_length", "square_root"]
 HeadState = Literal["training", "ready", "failed"]
 ExportFormat = Literal["archive", "head-onnx", "onnx"]
 
@@ -26,6 +27,7 @@ class Example:
         label: its class.
         labels: its labels, any number of them: for heads that answer several labels.
         value: its number: for heads that answer numbers.
+        group: the group it is judged in by `evaluate_head`; training does not look at it.
     """
 
     text: str | None = None
@@ -35,6 +37,7 @@ class Example:
     label: str = ""
     labels: Sequence[str] | None = None
     value: float | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,32 @@ class LabelledRecords:
         filter: which records, see `Client.search`; all when empty.
         vector_name: the vector that is taken; the first when empty.
         parameters: values of the filter's parameters, see `Client.search`.
+        group_field: path of the field with the group, see `Example`. Records without it are passed over.
     """
 
     collection: str
     field: str
+    filter: str = ""
+    vector_name: str = ""
+    parameters: Mapping[str, Any] | None = None
+    group_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledRecords:
+    """Records of a collection whose stored vectors are taken.
+
+    Attributes:
+        collection: its name.
+        field: path of the payload field that holds the label: records that have one are passed over, and what is
+            suggested is unlike them. All are taken when empty.
+        filter: which records, see `Client.search`; all when empty.
+        vector_name: the vector that is taken; the first when empty.
+        parameters: values of the filter's parameters, see `Client.search`.
+    """
+
+    collection: str
+    field: str = ""
     filter: str = ""
     vector_name: str = ""
     parameters: Mapping[str, Any] | None = None
@@ -81,11 +106,13 @@ class Trial:
         strength: its penalty, shrinkage, C or number of neighbors.
         log_loss: cross-validated, in nats, with the temperature fitted; lower is better. Of several labels the mean
             over them; of numbers that of a normal distribution about the prediction.
+        scaling: what was done to the values of each embedding first.
     """
 
     recipe: str
     strength: float
     log_loss: float
+    scaling: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +137,8 @@ class HeadVersion:
         exact_updates: whether updates and merges give what training on everything would.
         margin: of numbers, how far the true one is off at most, as often as `coverage` says; None where there were too
             few examples to say, and of other tasks.
+        scaling: what is done to the values of each embedding first; the chosen one where `auto` was asked for.
+        target_count: how many unlabelled inputs it is adapted to.
     """
 
     version: int
@@ -127,6 +156,8 @@ class HeadVersion:
     train_seconds: float
     exact_updates: bool
     margin: float | None = None
+    scaling: str = "none"
+    target_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +175,8 @@ class Head:
         descriptions: what classes are about, by label.
         abstain_error: the error that answers shall stay below; it never abstains when 0.
         coverage: how often label sets shall hold the true label, and intervals the true number.
+        scaling: what was asked to be done to the values of each embedding first.
+        whiten: whether embeddings are whitened before the recipe sees them.
         serving_version: number of the version that predicts; 0 while there is none.
         versions: all versions, the newest first.
         task: what it answers: one `class`, any number of `labels`, or a `value`, which is a number.
@@ -159,6 +192,8 @@ class Head:
     descriptions: dict[str, str]
     abstain_error: float
     coverage: float
+    scaling: str
+    whiten: bool
     serving_version: int
     versions: tuple[HeadVersion, ...]
     task: str = "class"

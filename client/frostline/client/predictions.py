@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
-from typing import NamedTuple, cast, overload
+from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.client.types import ItemError, Timings
+
+if TYPE_CHECKING:
+    from frostline.client.groups import GroupComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,7 @@ class Evaluation:
         micro_f1: of several labels, F1 over all labels of all examples; else None.
         hamming_loss: of several labels, the share of all labels of all examples, had or not, that are wrong; else None.
         value: how a head that answers numbers fared; else None.
+        groups: the same by group, for heads of classes; None where the examples have none.
     """
 
     version: int
@@ -282,6 +286,7 @@ class Evaluation:
     micro_f1: Interval | None = None
     hamming_loss: float | None = None
     value: ValueEvaluation | None = None
+    groups: "GroupComparison | None" = None
 
     def most_confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """The pairs that are mixed up most: the true label, the predicted one, and how often; most frequent first."""

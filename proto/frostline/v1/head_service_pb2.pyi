@@ -6,8 +6,11 @@ Heads: light classifiers over frozen embeddings, trained from few labels and ser
 import builtins
 import collections.abc
 import frostline.v1.comparison_pb2
+import frostline.v1.drift_pb2
 import frostline.v1.embedding_pb2
 import frostline.v1.interval_pb2
+import frostline.v1.label_audit_pb2
+import frostline.v1.label_suggestion_pb2
 import frostline.v1.record_service_pb2
 import frostline.v1.transfer_report_pb2
 import google.protobuf.descriptor
@@ -101,6 +104,38 @@ HEAD_TASK_VALUE: HeadTask.ValueType  # 3
 """A number, by ridge regression; keeps statistics, so updates and merges are exact."""
 global___HeadTask = HeadTask
 
+class _FeatureScaling:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FeatureScalingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FeatureScaling.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FEATURE_SCALING_UNSPECIFIED: _FeatureScaling.ValueType  # 0
+    """Stands for NONE."""
+    FEATURE_SCALING_AUTO: _FeatureScaling.ValueType  # 1
+    """NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+    FEATURE_SCALING_NONE: _FeatureScaling.ValueType  # 2
+    """Nothing."""
+    FEATURE_SCALING_UNIT_LENGTH: _FeatureScaling.ValueType  # 3
+    """Vectors are made as long as one."""
+    FEATURE_SCALING_SQUARE_ROOT: _FeatureScaling.ValueType  # 4
+    """Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+
+class FeatureScaling(_FeatureScaling, metaclass=_FeatureScalingEnumTypeWrapper):
+    """What is done to the values of each embedding before a recipe sees them."""
+
+FEATURE_SCALING_UNSPECIFIED: FeatureScaling.ValueType  # 0
+"""Stands for NONE."""
+FEATURE_SCALING_AUTO: FeatureScaling.ValueType  # 1
+"""NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+FEATURE_SCALING_NONE: FeatureScaling.ValueType  # 2
+"""Nothing."""
+FEATURE_SCALING_UNIT_LENGTH: FeatureScaling.ValueType  # 3
+"""Vectors are made as long as one."""
+FEATURE_SCALING_SQUARE_ROOT: FeatureScaling.ValueType  # 4
+"""Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+global___FeatureScaling = FeatureScaling
+
 class _HeadState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -128,6 +163,34 @@ HEAD_STATE_READY: HeadState.ValueType  # 2
 HEAD_STATE_FAILED: HeadState.ValueType  # 3
 """Training failed; `failure` says why."""
 global___HeadState = HeadState
+
+class _LabelStrategy:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LabelStrategyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LabelStrategy.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LABEL_STRATEGY_UNSPECIFIED: _LabelStrategy.ValueType  # 0
+    """Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
+    LABEL_STRATEGY_UNCERTAINTY: _LabelStrategy.ValueType  # 1
+    """The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
+    LABEL_STRATEGY_MARGIN: _LabelStrategy.ValueType  # 2
+    """The two likeliest classes are about as likely. Of the least sure inputs, those that are unlike each other."""
+    LABEL_STRATEGY_COVERAGE: _LabelStrategy.ValueType  # 3
+    """It is like many inputs that are unlike all that have a label. Takes no head."""
+
+class LabelStrategy(_LabelStrategy, metaclass=_LabelStrategyEnumTypeWrapper):
+    """What makes an input worth a label."""
+
+LABEL_STRATEGY_UNSPECIFIED: LabelStrategy.ValueType  # 0
+"""Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
+LABEL_STRATEGY_UNCERTAINTY: LabelStrategy.ValueType  # 1
+"""The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
+LABEL_STRATEGY_MARGIN: LabelStrategy.ValueType  # 2
+"""The two likeliest classes are about as likely. Of the least sure inputs, those that are unlike each other."""
+LABEL_STRATEGY_COVERAGE: LabelStrategy.ValueType  # 3
+"""It is like many inputs that are unlike all that have a label. Takes no head."""
+global___LabelStrategy = LabelStrategy
 
 class _ExportFormat:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -194,6 +257,7 @@ class Example(google.protobuf.message.Message):
     LABEL_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_NUMBER: builtins.int
     text: builtins.str
     """A text."""
     image: builtins.bytes
@@ -204,6 +268,8 @@ class Example(google.protobuf.message.Message):
     """Optional. Its class; required for heads of classes."""
     value: builtins.float
     """Optional. Its number; required for heads that answer numbers."""
+    group: builtins.str
+    """Optional. The group it is judged in, see `Evaluation.groups`. Training does not look at it."""
     @property
     def vector(self) -> frostline.v1.embedding_pb2.Vector:
         """A vector in the head's space."""
@@ -222,9 +288,10 @@ class Example(google.protobuf.message.Message):
         label: builtins.str = ...,
         labels: collections.abc.Iterable[builtins.str] | None = ...,
         value: builtins.float | None = ...,
+        group: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_value", b"_value", "image", b"image", "kind", b"kind", "record_id", b"record_id", "text", b"text", "value", b"value", "vector", b"vector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_value", b"_value", "image", b"image", "kind", b"kind", "label", b"label", "labels", b"labels", "record_id", b"record_id", "text", b"text", "value", b"value", "vector", b"vector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_value", b"_value", "group", b"group", "image", b"image", "kind", b"kind", "label", b"label", "labels", b"labels", "record_id", b"record_id", "text", b"text", "value", b"value", "vector", b"vector"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_value", b"_value"]) -> typing.Literal["value"] | None: ...
     @typing.overload
@@ -242,6 +309,7 @@ class LabelledRecords(google.protobuf.message.Message):
     FIELD_FIELD_NUMBER: builtins.int
     FILTER_FIELD_NUMBER: builtins.int
     VECTOR_NAME_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_FIELD_NUMBER: builtins.int
     collection: builtins.str
     """Required. The resource name, `collections/{collection}`."""
     field: builtins.str
@@ -250,6 +318,8 @@ class LabelledRecords(google.protobuf.message.Message):
     """
     vector_name: builtins.str
     """Optional. Name of the vector that is taken; the collection's first when empty."""
+    group_field: builtins.str
+    """Optional. Path of the payload field that holds the group, as `Example.group`. Records without it are passed over."""
     @property
     def filter(self) -> frostline.v1.record_service_pb2.Filter:
         """Optional. Which records are taken; all when unset."""
@@ -261,9 +331,10 @@ class LabelledRecords(google.protobuf.message.Message):
         field: builtins.str = ...,
         filter: frostline.v1.record_service_pb2.Filter | None = ...,
         vector_name: builtins.str = ...,
+        group_field: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "vector_name", b"vector_name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "group_field", b"group_field", "vector_name", b"vector_name"]) -> None: ...
 
 global___LabelledRecords = LabelledRecords
 
@@ -281,6 +352,7 @@ class Examples(google.protobuf.message.Message):
     SPACE_FIELD_NUMBER: builtins.int
     LABEL_SETS_FIELD_NUMBER: builtins.int
     VALUES_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
     collection: builtins.str
     """Optional. The collection, `collections/{collection}`, that `record_id` of examples is looked up in."""
     @property
@@ -311,6 +383,10 @@ class Examples(google.protobuf.message.Message):
     def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
         """Optional. The numbers of n `vectors`, instead of `labels`, for heads that answer numbers."""
 
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The n groups of `vectors`, as `Example.group`."""
+
     def __init__(
         self,
         *,
@@ -322,9 +398,10 @@ class Examples(google.protobuf.message.Message):
         space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
         label_sets: collections.abc.Iterable[global___LabelSet] | None = ...,
         values: collections.abc.Iterable[builtins.float] | None = ...,
+        groups: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["records", b"records", "space", b"space", "vectors", b"vectors"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection", "examples", b"examples", "label_sets", b"label_sets", "labels", b"labels", "records", b"records", "space", b"space", "values", b"values", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "examples", b"examples", "groups", b"groups", "label_sets", b"label_sets", "labels", b"labels", "records", b"records", "space", b"space", "values", b"values", "vectors", b"vectors"]) -> None: ...
 
 global___Examples = Examples
 
@@ -357,6 +434,8 @@ class HeadOptions(google.protobuf.message.Message):
     ABSTAIN_ERROR_FIELD_NUMBER: builtins.int
     COVERAGE_FIELD_NUMBER: builtins.int
     TASK_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    WHITEN_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Optional. The recipe; AUTO when unset."""
     strength: builtins.float
@@ -377,6 +456,12 @@ class HeadOptions(google.protobuf.message.Message):
     """Optional. What it answers; CLASS when unset. LABELS takes the recipes AUTO and LOGISTIC, VALUE takes AUTO and RIDGE;
     neither takes `descriptions`, `balance_classes` or `abstain_error`.
     """
+    scaling: global___FeatureScaling.ValueType
+    """Optional. What is done to the values of each embedding first; NONE when unset."""
+    whiten: builtins.bool
+    """Optional. Whether embeddings are whitened before the recipe sees them: spread alike in all directions. Not for
+    NEAREST_NEIGHBORS.
+    """
     @property
     def descriptions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional. What each class is about, by label. Described classes need no examples, and the description counts like
@@ -393,9 +478,11 @@ class HeadOptions(google.protobuf.message.Message):
         abstain_error: builtins.float = ...,
         coverage: builtins.float = ...,
         task: global___HeadTask.ValueType = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        whiten: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_strength", b"_strength", "strength", b"strength"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "strength", b"strength", "task", b"task"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength", "task", b"task", "whiten", b"whiten"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_strength", b"_strength"]) -> typing.Literal["strength"] | None: ...
 
 global___HeadOptions = HeadOptions
@@ -411,6 +498,10 @@ class CreateHeadRequest(google.protobuf.message.Message):
     EXAMPLES_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    LAYER_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    TARGET_SPACE_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. Its name: lower-case letters, digits, hyphens and underscores, at most 63, a letter or digit first. Where a
     head has the name already, this trains a new version of it from these examples alone.
@@ -421,6 +512,12 @@ class CreateHeadRequest(google.protobuf.message.Message):
     """
     description: builtins.str
     """Optional. What it is for, at most 1,000 characters."""
+    request_id: builtins.str
+    """Optional. At most 64 bytes of the client's choice: where a version was begun by the same request already, nothing is
+    done.
+    """
+    layer: builtins.str
+    """Optional. The encoder's layer whose output is taken; its default when empty. Needs an encoder."""
     @property
     def examples(self) -> global___Examples:
         """Required. What it learns from."""
@@ -428,6 +525,16 @@ class CreateHeadRequest(google.protobuf.message.Message):
     @property
     def options(self) -> global___HeadOptions:
         """Optional. How it is trained."""
+
+    @property
+    def target(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (m, dimensions): vectors of unlabelled inputs, such as are to be predicted. The head is
+        adapted to them: examples get their mean and covariance before they are learned from. At least 2.
+        """
+
+    @property
+    def target_space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `target`; checked when set."""
 
     def __init__(
         self,
@@ -437,9 +544,13 @@ class CreateHeadRequest(google.protobuf.message.Message):
         examples: global___Examples | None = ...,
         options: global___HeadOptions | None = ...,
         description: builtins.str = ...,
+        request_id: builtins.str = ...,
+        layer: builtins.str = ...,
+        target: frostline.v1.embedding_pb2.Tensor | None = ...,
+        target_space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "options", b"options"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options", "target", b"target", "target_space", b"target_space"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "layer", b"layer", "options", b"options", "request_id", b"request_id", "target", b"target", "target_space", b"target_space"]) -> None: ...
 
 global___CreateHeadRequest = CreateHeadRequest
 
@@ -453,8 +564,11 @@ class UpdateHeadRequest(google.protobuf.message.Message):
     ADDED_FIELD_NUMBER: builtins.int
     REMOVED_FIELD_NUMBER: builtins.int
     REMOVED_CLASSES_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. The resource name, `heads/{head}`."""
+    request_id: builtins.str
+    """Optional. As in `CreateHeadRequest`."""
     @property
     def added(self) -> global___Examples:
         """Optional. Examples to add; new labels make new classes."""
@@ -474,9 +588,10 @@ class UpdateHeadRequest(google.protobuf.message.Message):
         added: global___Examples | None = ...,
         removed: global___Examples | None = ...,
         removed_classes: collections.abc.Iterable[builtins.str] | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["added", b"added", "removed", b"removed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["added", b"added", "name", b"name", "removed", b"removed", "removed_classes", b"removed_classes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["added", b"added", "name", b"name", "removed", b"removed", "removed_classes", b"removed_classes", "request_id", b"request_id"]) -> None: ...
 
 global___UpdateHeadRequest = UpdateHeadRequest
 
@@ -513,10 +628,13 @@ class MergeHeadsRequest(google.protobuf.message.Message):
     HEAD_ID_FIELD_NUMBER: builtins.int
     PARTS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. The name of the merged head, as in `CreateHeadRequest`."""
     description: builtins.str
     """Optional. What it is for."""
+    request_id: builtins.str
+    """Optional. As in `CreateHeadRequest`."""
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MergePart]:
         """Required. The heads, at least two."""
@@ -527,8 +645,9 @@ class MergeHeadsRequest(google.protobuf.message.Message):
         head_id: builtins.str = ...,
         parts: collections.abc.Iterable[global___MergePart] | None = ...,
         description: builtins.str = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "head_id", b"head_id", "parts", b"parts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "head_id", b"head_id", "parts", b"parts", "request_id", b"request_id"]) -> None: ...
 
 global___MergeHeadsRequest = MergeHeadsRequest
 
@@ -606,7 +725,7 @@ class ListHeadsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Optional. The most heads to return; 100 when 0, at most 1000."""
+    """Optional. The most heads to return; 100 when 0, at most 1000. Fewer come where they are large."""
     page_token: builtins.str
     """Optional. `next_page_token` of an earlier answer."""
     def __init__(
@@ -732,6 +851,7 @@ class Trial(google.protobuf.message.Message):
     RECIPE_FIELD_NUMBER: builtins.int
     STRENGTH_FIELD_NUMBER: builtins.int
     LOG_LOSS_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Output only. The recipe."""
     strength: builtins.float
@@ -740,14 +860,17 @@ class Trial(google.protobuf.message.Message):
     """Output only. Cross-validated log loss, in nats, with the temperature fitted. Of several labels the mean over them; of
     numbers that of a normal distribution about the prediction, with its variance fitted.
     """
+    scaling: global___FeatureScaling.ValueType
+    """Output only. The scaling it was tried with."""
     def __init__(
         self,
         *,
         recipe: global___Recipe.ValueType = ...,
         strength: builtins.float = ...,
         log_loss: builtins.float = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "strength", b"strength"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength"]) -> None: ...
 
 global___Trial = Trial
 
@@ -772,6 +895,8 @@ class HeadVersion(google.protobuf.message.Message):
     TRAIN_SECONDS_FIELD_NUMBER: builtins.int
     EXACT_UPDATES_FIELD_NUMBER: builtins.int
     MARGIN_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    TARGET_COUNT_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. Its number, from 1."""
     state: global___HeadState.ValueType
@@ -800,6 +925,10 @@ class HeadVersion(google.protobuf.message.Message):
     """Output only. Where it answers numbers, how far the true one is off at most, as often as `coverage` says; unset where
     there were too few examples to say.
     """
+    scaling: global___FeatureScaling.ValueType
+    """Output only. What is done to the values of each embedding first; never AUTO once it is ready."""
+    target_count: builtins.int
+    """Output only. How many unlabelled inputs it is adapted to."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When it was asked for."""
@@ -830,9 +959,11 @@ class HeadVersion(google.protobuf.message.Message):
         train_seconds: builtins.float = ...,
         exact_updates: builtins.bool = ...,
         margin: builtins.float | None = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        target_count: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "state", b"state", "strength", b"strength", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_held_out_accuracy", b"_held_out_accuracy"]) -> typing.Literal["held_out_accuracy"] | None: ...
     @typing.overload
@@ -1288,6 +1419,7 @@ class Evaluation(google.protobuf.message.Message):
     MICRO_F1_FIELD_NUMBER: builtins.int
     HAMMING_LOSS_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. The version that was judged."""
     example_count: builtins.int
@@ -1342,6 +1474,10 @@ class Evaluation(google.protobuf.message.Message):
     def value(self) -> global___ValueEvaluation:
         """Output only. How a head that answers numbers fared."""
 
+    @property
+    def groups(self) -> global___GroupComparison:
+        """Output only. The same by group, for heads of classes; unset where the examples have none."""
+
     def __init__(
         self,
         *,
@@ -1362,9 +1498,10 @@ class Evaluation(google.protobuf.message.Message):
         micro_f1: frostline.v1.interval_pb2.Interval | None = ...,
         hamming_loss: builtins.float | None = ...,
         value: global___ValueEvaluation | None = ...,
+        groups: global___GroupComparison | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "value", b"value", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "value", b"value", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_abstain_auroc", b"_abstain_auroc"]) -> typing.Literal["abstain_auroc"] | None: ...
     @typing.overload
@@ -1377,6 +1514,203 @@ class Evaluation(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_overfitting_gap", b"_overfitting_gap"]) -> typing.Literal["overfitting_gap"] | None: ...
 
 global___Evaluation = Evaluation
+
+@typing.final
+class GroupEvaluation(google.protobuf.message.Message):
+    """How a group fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    EXAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    MACRO_F1_FIELD_NUMBER: builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: builtins.int
+    ABSTAINED_SHARE_FIELD_NUMBER: builtins.int
+    ANSWERED_ACCURACY_FIELD_NUMBER: builtins.int
+    SET_COVERAGE_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. Its name."""
+    example_count: builtins.int
+    """Output only. How many examples are in it."""
+    calibration_error: builtins.float
+    """Output only. Expected calibration error, 15 bins of equal width."""
+    abstained_share: builtins.float
+    """Output only. The share of examples that the head abstains from."""
+    answered_accuracy: builtins.float
+    """Output only. Accuracy on the others; unset where there are none."""
+    set_coverage: builtins.float
+    """Output only. The share of label sets that hold the true label."""
+    @property
+    def accuracy(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The share predicted right; a bootstrap interval."""
+
+    @property
+    def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The mean F1 of classes that an example of the group is of or was taken for."""
+
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        example_count: builtins.int = ...,
+        accuracy: frostline.v1.interval_pb2.Interval | None = ...,
+        macro_f1: frostline.v1.interval_pb2.Interval | None = ...,
+        calibration_error: builtins.float = ...,
+        abstained_share: builtins.float = ...,
+        answered_accuracy: builtins.float | None = ...,
+        set_coverage: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_answered_accuracy", b"_answered_accuracy", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "macro_f1", b"macro_f1"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_answered_accuracy", b"_answered_accuracy", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "example_count", b"example_count", "group", b"group", "macro_f1", b"macro_f1", "set_coverage", b"set_coverage"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_answered_accuracy", b"_answered_accuracy"]) -> typing.Literal["answered_accuracy"] | None: ...
+
+global___GroupEvaluation = GroupEvaluation
+
+@typing.final
+class GroupAnswers(google.protobuf.message.Message):
+    """What a threshold makes of a group."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    share: builtins.float
+    """Output only. The share of its examples that are answered."""
+    accuracy: builtins.float
+    """Output only. Accuracy of the answers; unset where there are none."""
+    def __init__(
+        self,
+        *,
+        share: builtins.float = ...,
+        accuracy: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_accuracy", b"_accuracy", "accuracy", b"accuracy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_accuracy", b"_accuracy", "accuracy", b"accuracy", "share", b"share"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_accuracy", b"_accuracy"]) -> typing.Literal["accuracy"] | None: ...
+
+global___GroupAnswers = GroupAnswers
+
+@typing.final
+class GroupThreshold(google.protobuf.message.Message):
+    """A threshold of a group's own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. The group."""
+    threshold: builtins.float
+    """Output only. The lowest probability of an answer; 2 for never answering."""
+    @property
+    def before(self) -> global___GroupAnswers:
+        """Output only. With the head's threshold, on examples that none was chosen on."""
+
+    @property
+    def after(self) -> global___GroupAnswers:
+        """Output only. With this one, on the same."""
+
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        threshold: builtins.float = ...,
+        before: global___GroupAnswers | None = ...,
+        after: global___GroupAnswers | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["after", b"after", "before", b"before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "before", b"before", "group", b"group", "threshold", b"threshold"]) -> None: ...
+
+global___GroupThreshold = GroupThreshold
+
+@typing.final
+class GroupMitigation(google.protobuf.message.Message):
+    """Thresholds that make answers as good in every group: chosen on half of the examples, measured on the others."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ERROR_FIELD_NUMBER: builtins.int
+    THRESHOLDS_FIELD_NUMBER: builtins.int
+    GAP_BEFORE_FIELD_NUMBER: builtins.int
+    GAP_AFTER_FIELD_NUMBER: builtins.int
+    error: builtins.float
+    """Output only. The error that answers stay below in each group: the head's `abstain_error`; where that is 0, the error of
+    the best group.
+    """
+    @property
+    def thresholds(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupThreshold]:
+        """Output only. The thresholds, by group."""
+
+    @property
+    def gap_before(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. Accuracy of answers in the best group less that in the worst, with the head's threshold; unset where fewer
+        than two groups have answers.
+        """
+
+    @property
+    def gap_after(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The same, with the thresholds of the groups."""
+
+    def __init__(
+        self,
+        *,
+        error: builtins.float = ...,
+        thresholds: collections.abc.Iterable[global___GroupThreshold] | None = ...,
+        gap_before: frostline.v1.interval_pb2.Interval | None = ...,
+        gap_after: frostline.v1.interval_pb2.Interval | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["gap_after", b"gap_after", "gap_before", b"gap_before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "gap_after", b"gap_after", "gap_before", b"gap_before", "thresholds", b"thresholds"]) -> None: ...
+
+global___GroupMitigation = GroupMitigation
+
+@typing.final
+class GroupComparison(google.protobuf.message.Message):
+    """How groups of examples fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: builtins.int
+    BEST_FIELD_NUMBER: builtins.int
+    WORST_FIELD_NUMBER: builtins.int
+    GAP_FIELD_NUMBER: builtins.int
+    P_VALUE_FIELD_NUMBER: builtins.int
+    MITIGATION_FIELD_NUMBER: builtins.int
+    best: builtins.str
+    """Output only. The group of the highest accuracy."""
+    worst: builtins.str
+    """Output only. The group of the lowest accuracy."""
+    p_value: builtins.float
+    """Output only. How often the gap would be as large if chance alone had put examples into groups."""
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupEvaluation]:
+        """Output only. The groups, by name."""
+
+    @property
+    def gap(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. Accuracy of the best less that of the worst; a bootstrap interval of the difference between these two."""
+
+    @property
+    def mitigation(self) -> global___GroupMitigation:
+        """Output only. Thresholds that would close it."""
+
+    def __init__(
+        self,
+        *,
+        groups: collections.abc.Iterable[global___GroupEvaluation] | None = ...,
+        best: builtins.str = ...,
+        worst: builtins.str = ...,
+        gap: frostline.v1.interval_pb2.Interval | None = ...,
+        p_value: builtins.float = ...,
+        mitigation: global___GroupMitigation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["gap", b"gap", "mitigation", b"mitigation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "worst", b"worst"]) -> None: ...
+
+global___GroupComparison = GroupComparison
 
 @typing.final
 class MeasureTransferRequest(google.protobuf.message.Message):
@@ -1540,6 +1874,278 @@ class CompareEncodersResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost", "progress", b"progress", "step", b"step"]) -> None: ...
 
 global___CompareEncodersResponse = CompareEncodersResponse
+
+@typing.final
+class UnlabelledRecords(google.protobuf.message.Message):
+    """Records of a collection, with or without labels."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    VECTOR_NAME_FIELD_NUMBER: builtins.int
+    FIELD_FIELD_NUMBER: builtins.int
+    collection: builtins.str
+    """Required. The resource name, `collections/{collection}`."""
+    vector_name: builtins.str
+    """Optional. Name of the vector that is taken; the collection's first when empty. Records without it are passed over."""
+    field: builtins.str
+    """Optional. Path of the payload field that holds the label. Records that have one are passed over; suggestions are
+    unlike them.
+    """
+    @property
+    def filter(self) -> frostline.v1.record_service_pb2.Filter:
+        """Optional. Which records are taken; all when unset."""
+
+    def __init__(
+        self,
+        *,
+        collection: builtins.str = ...,
+        filter: frostline.v1.record_service_pb2.Filter | None = ...,
+        vector_name: builtins.str = ...,
+        field: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "vector_name", b"vector_name"]) -> None: ...
+
+global___UnlabelledRecords = UnlabelledRecords
+
+@typing.final
+class Unlabelled(google.protobuf.message.Message):
+    """Inputs whose labels are not known, in one of these ways. All live in one space."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INPUTS_FIELD_NUMBER: builtins.int
+    VECTORS_FIELD_NUMBER: builtins.int
+    SPACE_FIELD_NUMBER: builtins.int
+    RECORDS_FIELD_NUMBER: builtins.int
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.Input]:
+        """Optional. The inputs."""
+
+    @property
+    def vectors(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (n, dimensions): ready vectors."""
+
+    @property
+    def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `vectors`; checked when set."""
+
+    @property
+    def records(self) -> global___UnlabelledRecords:
+        """Optional. Records of a collection; their stored vectors are taken."""
+
+    def __init__(
+        self,
+        *,
+        inputs: collections.abc.Iterable[frostline.v1.embedding_pb2.Input] | None = ...,
+        vectors: frostline.v1.embedding_pb2.Tensor | None = ...,
+        space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
+        records: global___UnlabelledRecords | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["records", b"records", "space", b"space", "vectors", b"vectors"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "records", b"records", "space", b"space", "vectors", b"vectors"]) -> None: ...
+
+global___Unlabelled = Unlabelled
+
+@typing.final
+class MeasureDriftRequest(google.protobuf.message.Message):
+    """Asks whether what a head is asked about has changed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Required. The resource name, `heads/{head}`. The head must have examples, which merged ones have not."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    limit: builtins.int
+    """Optional. The most inputs that are listed as shifted; 20 when 0, at most 1,000."""
+    @property
+    def inputs(self) -> global___Unlabelled:
+        """Required. What it is asked about now; 5 inputs or more."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        inputs: global___Unlabelled | None = ...,
+        version: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["head", b"head", "inputs", b"inputs", "limit", b"limit", "version", b"version"]) -> None: ...
+
+global___MeasureDriftRequest = MeasureDriftRequest
+
+@typing.final
+class MeasureDriftResponse(google.protobuf.message.Message):
+    """How far a measurement is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    DRIFT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def drift(self) -> frostline.v1.drift_pb2.Drift:
+        """Output only. What was measured; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        drift: frostline.v1.drift_pb2.Drift | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["drift", b"drift"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drift", b"drift", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___MeasureDriftResponse = MeasureDriftResponse
+
+@typing.final
+class AuditLabelsRequest(google.protobuf.message.Message):
+    """Asks what is wrong with labelled examples."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Optional. The resource name, `heads/{head}`, of a head whose recipe judges the labels."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    encoder: builtins.str
+    """Optional. The encoder of texts and images, `encoders/{encoder}`, where no head is named."""
+    limit: builtins.int
+    """Optional. The most that is listed of each kind; 100 when 0, at most 10,000."""
+    @property
+    def examples(self) -> global___Examples:
+        """Optional. The examples; those that the head was trained from when unset, in the order they were given in."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        version: builtins.int = ...,
+        examples: global___Examples | None = ...,
+        encoder: builtins.str = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoder", b"encoder", "examples", b"examples", "head", b"head", "limit", b"limit", "version", b"version"]) -> None: ...
+
+global___AuditLabelsRequest = AuditLabelsRequest
+
+@typing.final
+class AuditLabelsResponse(google.protobuf.message.Message):
+    """How far an audit is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    AUDIT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `judging labels`, `comparing examples`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def audit(self) -> frostline.v1.label_audit_pb2.LabelAudit:
+        """Output only. What was found; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        audit: frostline.v1.label_audit_pb2.LabelAudit | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audit", b"audit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audit", b"audit", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___AuditLabelsResponse = AuditLabelsResponse
+
+@typing.final
+class SuggestLabelsRequest(google.protobuf.message.Message):
+    """Asks for inputs whose labels would teach most."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    STRATEGY_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Optional. The resource name, `heads/{head}`, of the head that is to learn; its examples count as labelled."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    strategy: global___LabelStrategy.ValueType
+    """Optional. What makes an input worth a label."""
+    count: builtins.int
+    """Optional. How many are wanted; 20 when 0, at most 1,000."""
+    encoder: builtins.str
+    """Optional. The encoder of texts and images, `encoders/{encoder}`, where no head is named."""
+    @property
+    def inputs(self) -> global___Unlabelled:
+        """Required. What may be labelled."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        version: builtins.int = ...,
+        inputs: global___Unlabelled | None = ...,
+        strategy: global___LabelStrategy.ValueType = ...,
+        count: builtins.int = ...,
+        encoder: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "encoder", b"encoder", "head", b"head", "inputs", b"inputs", "strategy", b"strategy", "version", b"version"]) -> None: ...
+
+global___SuggestLabelsRequest = SuggestLabelsRequest
+
+@typing.final
+class SuggestLabelsResponse(google.protobuf.message.Message):
+    """How far suggestions are."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    SUGGESTIONS_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `selecting`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def suggestions(self) -> frostline.v1.label_suggestion_pb2.LabelSuggestions:
+        """Output only. What is suggested; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        suggestions: frostline.v1.label_suggestion_pb2.LabelSuggestions | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["suggestions", b"suggestions"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["progress", b"progress", "step", b"step", "suggestions", b"suggestions"]) -> None: ...
+
+global___SuggestLabelsResponse = SuggestLabelsResponse
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

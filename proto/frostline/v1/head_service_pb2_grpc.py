@@ -100,6 +100,21 @@ class HeadServiceStub(object):
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.FromString,
                 _registered_method=True)
+        self.MeasureDrift = channel.unary_stream(
+                '/frostline.v1.HeadService/MeasureDrift',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftResponse.FromString,
+                _registered_method=True)
+        self.AuditLabels = channel.unary_stream(
+                '/frostline.v1.HeadService/AuditLabels',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsResponse.FromString,
+                _registered_method=True)
+        self.SuggestLabels = channel.unary_stream(
+                '/frostline.v1.HeadService/SuggestLabels',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsResponse.FromString,
+                _registered_method=True)
         self.ExportHead = channel.unary_stream(
                 '/frostline.v1.HeadService/ExportHead',
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.ExportHeadRequest.SerializeToString,
@@ -207,6 +222,27 @@ class HeadServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MeasureDrift(self, request, context):
+        """Measures whether what a head is asked about now is still what it was trained on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AuditLabels(self, request, context):
+        """Looks for wrong labels, near duplicates and outliers among labelled examples.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuggestLabels(self, request, context):
+        """Chooses the inputs whose labels would teach most.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportHead(self, request, context):
         """Exports a version, to be merged or run elsewhere.
         """
@@ -281,6 +317,21 @@ def add_HeadServiceServicer_to_server(servicer, server):
                     servicer.CompareEncoders,
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.SerializeToString,
+            ),
+            'MeasureDrift': grpc.unary_stream_rpc_method_handler(
+                    servicer.MeasureDrift,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftResponse.SerializeToString,
+            ),
+            'AuditLabels': grpc.unary_stream_rpc_method_handler(
+                    servicer.AuditLabels,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsResponse.SerializeToString,
+            ),
+            'SuggestLabels': grpc.unary_stream_rpc_method_handler(
+                    servicer.SuggestLabels,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsResponse.SerializeToString,
             ),
             'ExportHead': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportHead,
@@ -640,6 +691,87 @@ class HeadService(object):
             '/frostline.v1.HeadService/CompareEncoders',
             frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.SerializeToString,
             frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureDrift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/MeasureDrift',
+            frostline_dot_v1_dot_head__service__pb2.MeasureDriftRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.MeasureDriftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/AuditLabels',
+            frostline_dot_v1_dot_head__service__pb2.AuditLabelsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.AuditLabelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuggestLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/SuggestLabels',
+            frostline_dot_v1_dot_head__service__pb2.SuggestLabelsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.SuggestLabelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

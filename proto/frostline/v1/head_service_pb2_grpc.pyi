@@ -109,6 +109,24 @@ class HeadServiceStub:
     how far it is, and in the last message what was found; ends when the caller goes.
     """
 
+    MeasureDrift: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureDriftRequest,
+        frostline.v1.head_service_pb2.MeasureDriftResponse,
+    ]
+    """Measures whether what a head is asked about now is still what it was trained on."""
+
+    AuditLabels: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.AuditLabelsRequest,
+        frostline.v1.head_service_pb2.AuditLabelsResponse,
+    ]
+    """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    SuggestLabels: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        frostline.v1.head_service_pb2.SuggestLabelsResponse,
+    ]
+    """Chooses the inputs whose labels would teach most."""
+
     ExportHead: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
         frostline.v1.head_service_pb2.ExportHeadResponse,
@@ -205,6 +223,24 @@ class HeadServiceAsyncStub:
     """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
     how far it is, and in the last message what was found; ends when the caller goes.
     """
+
+    MeasureDrift: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureDriftRequest,
+        frostline.v1.head_service_pb2.MeasureDriftResponse,
+    ]
+    """Measures whether what a head is asked about now is still what it was trained on."""
+
+    AuditLabels: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.AuditLabelsRequest,
+        frostline.v1.head_service_pb2.AuditLabelsResponse,
+    ]
+    """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    SuggestLabels: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        frostline.v1.head_service_pb2.SuggestLabelsResponse,
+    ]
+    """Chooses the inputs whose labels would teach most."""
 
     ExportHead: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -328,6 +364,30 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
         how far it is, and in the last message what was found; ends when the caller goes.
         """
+
+    @abc.abstractmethod
+    def MeasureDrift(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureDriftRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureDriftResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureDriftResponse]]:
+        """Measures whether what a head is asked about now is still what it was trained on."""
+
+    @abc.abstractmethod
+    def AuditLabels(
+        self,
+        request: frostline.v1.head_service_pb2.AuditLabelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.AuditLabelsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.AuditLabelsResponse]]:
+        """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    @abc.abstractmethod
+    def SuggestLabels(
+        self,
+        request: frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.SuggestLabelsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.SuggestLabelsResponse]]:
+        """Chooses the inputs whose labels would teach most."""
 
     @abc.abstractmethod
     def ExportHead(

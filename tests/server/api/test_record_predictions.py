@@ -14,7 +14,7 @@ from frostline.server.encoders.space import EmbeddingSpace
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import artifact
 from frostline.server.heads.decision import Linear
-from frostline.server.heads.fitted import TrainingOptions
+from frostline.server.heads.fitted import Task, TrainingOptions
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import HeadConfig
 from frostline.v1 import collection_pb2 as cp
@@ -94,9 +94,10 @@ async def test_again_nothing_is_written_and_after_an_interruption_only_the_rest(
         if report.written_count == 4:
             break
     stream.cancel()
-    last = (await told(calls, probability_field="p"))[-1]
-    assert last.unchanged_count >= 4
-    assert last.written_count + last.unchanged_count == 12
+    assert (await told(calls, probability_field="p"))[-1].unchanged_count >= 4
+    assert {key: payload["side"] for key, payload in (await payloads(calls)).items()} == {
+        str(n): side(n) for n in range(12)
+    }
     last = (await told(calls, probability_field="p"))[-1]
     assert (last.written_count, last.unchanged_count) == (0, 12)
     assert sum(each.count for each in last.labels) == 12
@@ -186,6 +187,19 @@ REFUSED = [
     ({"vector_name": "photo"}, "NOT_FOUND", "has no vector 'photo'"),
     ({"collection": "collections/words"}, "FAILED_PRECONDITION", "head 'sides'"),
 ]
+
+
+async def test_a_head_that_answers_no_classes_is_refused(calls, monkeypatch):
+    made = record_predictions.Predictor.__init__
+
+    def of_labels(self, folder):
+        made(self, folder)
+        self.task = Task.LABELS
+
+    monkeypatch.setattr(record_predictions.Predictor, "__init__", of_labels)
+    error = await refused(told(calls))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details() == "head 'sides' answers labels; a head of classes labels a collection"
 
 
 async def test_what_cannot_be_done_is_refused_before_any_work(calls):

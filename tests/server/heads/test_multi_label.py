@@ -7,7 +7,7 @@ import pytest
 
 from clouds import clouds
 from frostline.server.errors import DataDamaged, InvalidInput
-from frostline.server.heads import artifact, fitting, multi_label
+from frostline.server.heads import artifact, fitting, merging, multi_label
 from frostline.server.heads.calibration import expected_calibration_error, probabilities
 from frostline.server.heads.evaluation_of_labels import evaluate
 from frostline.server.heads.examples import changed, check, find, find_classes
@@ -195,6 +195,6 @@ def test_labels_that_cannot_be_learned_are_refused(said, message):
 
 def test_heads_of_different_tasks_are_not_merged(head):
     with pytest.raises(InvalidInput, match="different task"):
-        fitting.merged([head, fitting.train(clouds(5, 5), TrainingOptions(recipe=Recipe.RIDGE), ignored)])
+        merging.merged([head, fitting.train(clouds(5, 5), TrainingOptions(recipe=Recipe.RIDGE), ignored)])
     with pytest.raises(InvalidInput, match="logistic cannot be merged"):
-        fitting.merged([head, head])
+        merging.merged([head, head])

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from frostline.server.errors import InvalidInput
-from frostline.server.heads import artifact, fitting, regression
+from frostline.server.heads import artifact, fitting, merging, regression
 from frostline.server.heads.evaluation_of_values import evaluate
 from frostline.server.heads.examples import changed, check, find
 from frostline.server.heads.fitted import Recipe, Task, TrainingOptions
@@ -102,12 +102,12 @@ def test_examples_come_and_go_exactly():
 
 def test_a_merge_of_five_is_the_head_of_all():
     parts = [trained(EXAMPLES.rows(np.arange(start, 200, 5)), strength=0.1, recipe=Recipe.RIDGE) for start in range(5)]
-    found, expected = fitting.merged(parts), trained(strength=0.1, recipe=Recipe.RIDGE)
+    found, expected = merging.merged(parts), trained(strength=0.1, recipe=Recipe.RIDGE)
     same_weights(found, expected)
     assert (found.task, found.counts.tolist()) == (Task.VALUE, [200])
     assert found.margin == pytest.approx(np.mean([part.margin for part in parts]))
     np.testing.assert_allclose(found.scope.means, expected.scope.means, atol=1e-6)
-    assert fitting.merged([parts[0], replace(parts[1], margin=None)]).margin is None
+    assert merging.merged([parts[0], replace(parts[1], margin=None)]).margin is None
 
 
 def test_a_head_comes_back_and_predicts_what_it_computes(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from frostline.server import durable_files
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import Conflict, DataDamaged, InUse, InvalidInput, NotFound, StorageFull
+from frostline.server.errors import Conflict, DataDamaged, InUse, InvalidInput, NotFound, NotReady, StorageFull
 from frostline.server.heads import artifact, examples, head_files
 from frostline.server.heads.head_files import INTERRUPTED
 from frostline.server.heads.store import Heads
@@ -86,7 +86,7 @@ def test_a_version_that_was_being_trained_at_the_end_has_failed_at_the_start(tmp
         assert heads.predictor("x")[0] == before.versions[0]
         assert heads.get("x").versions[0] == interrupted.failed(INTERRUPTED)
         assert head_files.read(tmp_path / "x") == heads.get("x")
-        with pytest.raises(NotFound, match="head 'y' has no version that is ready; version 1 failed: interrupted"):
+        with pytest.raises(NotReady, match="head 'y' has no version that is ready; version 1 failed: interrupted"):
             heads.predictor("y")
     assert names(tmp_path / "x") == [before.versions[0].folder, "head.json"]
     assert trained(heads, "y").serving == 2
@@ -147,7 +147,7 @@ def test_a_version_that_turns_out_to_be_damaged_serves_no_more(tmp_path, caplog)
     assert heads.predictor("x")[0].number == 1
     assert "head.onnx is damaged" in caplog.text
     assert [each.state for each in Heads(tmp_path).get("x").versions] == [State.FAILED, State.FAILED, State.READY]
-    with pytest.raises(NotFound, match=r"version 3 of head 'x' failed: .*head\.onnx is damaged"):
+    with pytest.raises(NotReady, match=r"version 3 of head 'x' failed: .*head\.onnx is damaged"):
         heads.predictor("x", 3)
 
 
@@ -160,7 +160,7 @@ def test_the_caller_who_asks_for_a_damaged_version_is_told(tmp_path):
     heads = Heads(tmp_path)
     with pytest.raises(DataDamaged, match=r"head\.onnx is damaged"):
         heads.predictor("x", 1)
-    with pytest.raises(NotFound, match="has no version that is ready"):
+    with pytest.raises(NotReady, match="has no version that is ready"):
         heads.predictor("x")
 
 

@@ -1,6 +1,7 @@
 """Trains, updates and merges heads: checks what is asked for, begins a version, and goes on without the caller."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -17,13 +18,15 @@ from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.trainings import Trainings
 from frostline.server.child import Report
+from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
-from frostline.server.heads import artifact, examples, fitting
+from frostline.server.heads import alike, artifact, examples, fitting
 from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
+from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.store import Heads
 from frostline.server.heads.truths import containing
-from frostline.server.heads.versions import HeadConfig, Version
+from frostline.server.heads.versions import Asked, HeadConfig, Version
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 
@@ -77,13 +80,20 @@ class HeadChanges:
             InUse: the head is being trained.
             Overloaded: too many heads are.
         """
-        name = request.head_id
+        name, asked = request.head_id, await asyncio.to_thread(_asked, request)
+        if self._heads.answers(name, asked):
+            return name
         self._heads.check_free(name)
         self._trainings.expect_room()
         _check_description(request.description)
         options = training_options(request.options)
         fitting.check_options(options)
-        place = self._places.of(request.examples, request.encoder)
+        place = self._places.of(request.examples, request.encoder, request.layer)
+        target = await asyncio.to_thread(self._reader.target, request, place)
+        if target is not None and options.task is not Task.CLASS:
+            raise InvalidInput(
+                f"only heads of classes adapt, and this one answers {_ANSWERS[options.task]}; leave it out"
+            )
         read = await self._reader.read(request.examples, place, options.task)
         descriptions = dict(request.options.descriptions)
         if descriptions and options.task is not Task.CLASS:
@@ -102,10 +112,10 @@ class HeadChanges:
 
         async def train(version: Version, report: Report) -> None:
             labelled, trained = await self._labelled(read, place, options.task, report)
-            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
+            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled, target)
             await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
-        return await self._begin(name, config, train)
+        return await self._begin(name, config, asked, train)
 
     async def update(self, name: str, request: pb.UpdateHeadRequest, waiting: Waiting) -> str:
         """Begins to train a version with other examples; returns the head's name.
@@ -117,7 +127,10 @@ class HeadChanges:
             Conflict: it was trained anew meanwhile.
             Overloaded: too many heads are being trained.
         """
+        asked = await asyncio.to_thread(_asked, request)
         head = self._heads.get(name)
+        if head.answers(asked):
+            return name
         earlier = head.ready_version()
         head.expect_idle()
         self._trainings.expect_room()
@@ -141,26 +154,30 @@ class HeadChanges:
                 lambda: self._workshop.update(name, version, earlier, removed, more, trained), trained
             )
 
-        return await self._begin(name, earlier.config, update, earlier)
+        return await self._begin(name, earlier.config, asked, update, earlier)
 
     async def merge(self, request: pb.MergeHeadsRequest) -> str:
         """Begins to merge heads; returns the name of the new one.
 
         Raises:
-            InvalidInput: there are too few, an archive is none, or they live in different spaces.
+            InvalidInput: there are too few, an archive is none, or they do not go together.
+            SpaceMismatch: they live in different spaces.
             NotFound: one of them is missing.
             InUse: the head is being trained.
             Overloaded: too many heads are.
         """
-        name = request.head_id
+        name, asked = request.head_id, await asyncio.to_thread(_asked, request)
+        if self._heads.answers(name, asked):
+            return name
         self._heads.check_free(name)
         self._trainings.expect_room()
         _check_description(request.description)
         if not 2 <= len(request.parts) <= MOST_PARTS:
             raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
-        configs, parts = await asyncio.to_thread(self._parts, request.parts)
+        configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
         for number, config in enumerate(configs):
             configs[0].space.expect(config.space, f"part {number}")
+        alike.check_alike(manifests)
         place = self._places.known(configs[0].space)
         config = HeadConfig(
             description=request.description,
@@ -172,14 +189,18 @@ class HeadChanges:
         async def merge(version: Version, report: Report) -> None:
             await self._trainings.in_turn(lambda: self._workshop.merge(name, version, parts, report), report)
 
-        return await self._begin(name, config, merge)
+        return await self._begin(name, config, asked, merge)
 
-    async def _begin(self, name: str, config: HeadConfig, work: Work, after: Version | None = None) -> str:
+    async def _begin(
+        self, name: str, config: HeadConfig, asked: Asked, work: Work, after: Version | None = None
+    ) -> str:
         async def begin() -> None:
             async with self._encoders_in_use:
+                if self._heads.answers(name, asked):  # it was sent again while this was read
+                    return
                 if config.encoder:
                     self._places.encoder(Place(config.encoder, config.space))
-                head = await asyncio.to_thread(self._heads.begin, name, config, after)
+                head = await asyncio.to_thread(self._heads.begin, name, config, after, asked)
             version = head.versions[0]
             self._trainings.start(version, lambda report: self._made(name, version, work, report))
 
@@ -231,9 +252,10 @@ class HeadChanges:
             rows = np.union1d(rows, await asyncio.to_thread(examples.find, before, features, read.labels))
         return rows
 
-    def _parts(self, parts: Sequence[pb.MergePart]) -> tuple[list[HeadConfig], list[Path | bytes]]:
-        """What heads are, and where: their folders, or their archives as they came."""
+    def _parts(self, parts: Sequence[pb.MergePart]) -> tuple[list[HeadConfig], list[Manifest], list[Path | bytes]]:
+        """What was asked of heads, what they are, and where: their folders, or their archives as they came."""
         configs: list[HeadConfig] = []
+        manifests: list[Manifest] = []
         content: list[Path | bytes] = []
         for place, part in enumerate(parts):
             match part.WhichOneof("kind"):
@@ -241,13 +263,25 @@ class HeadChanges:
                     name = resource_id(part.head, "heads")
                     version = self._heads.get(name).ready_version()
                     configs.append(version.config)
-                    content.append(self._heads.artifact_folder(name, version))
+                    folder = self._heads.artifact_folder(name, version)
+                    manifests.append(self._heads.manifest(version) or artifact.read_manifest(folder))
+                    content.append(folder)
                 case "archive":
-                    configs.append(artifact.packed_config(part.archive))
+                    config, manifest = artifact.packed(part.archive)
+                    configs.append(config)
+                    manifests.append(manifest)
                     content.append(part.archive)
                 case _:
                     raise InvalidInput(f"part {place} names neither a head nor an archive")
-        return configs, content
+        return configs, manifests, content
+
+
+def _asked(request: pb.CreateHeadRequest | pb.UpdateHeadRequest | pb.MergeHeadsRequest) -> Asked:
+    if not request.request_id:
+        return Asked()
+    check_request_id(request.request_id)
+    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+    return Asked(request_id=request.request_id, digest=digest)
 
 
 def _classes(before: Labelled, request: pb.UpdateHeadRequest, task: Task) -> list[str]:

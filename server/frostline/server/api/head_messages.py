@@ -8,10 +8,12 @@ from pydantic import ValidationError
 from frostline.server.api import convert
 from frostline.server.api.status import item_error
 from frostline.server.errors import FrostlineError, InvalidInput
-from frostline.server.heads.evaluation import Evaluation, Interval
+from frostline.server.heads.evaluation import Evaluation
 from frostline.server.heads.evaluation_of_labels import LabelsEvaluation
 from frostline.server.heads.evaluation_of_values import ValueEvaluation
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import Recipe, Task, TrainingOptions
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Estimates, Predictions, Predictor
 from frostline.server.heads.store import Heads
@@ -32,6 +34,13 @@ _RECIPES = {
     Recipe.NEAREST_NEIGHBORS: pb.RECIPE_NEAREST_NEIGHBORS,
     Recipe.PERCEPTRON: pb.RECIPE_PERCEPTRON,
 }
+_SCALINGS = {
+    FeatureScaling.AUTO: pb.FEATURE_SCALING_AUTO,
+    FeatureScaling.NONE: pb.FEATURE_SCALING_NONE,
+    FeatureScaling.UNIT_LENGTH: pb.FEATURE_SCALING_UNIT_LENGTH,
+    FeatureScaling.SQUARE_ROOT: pb.FEATURE_SCALING_SQUARE_ROOT,
+}
+_SCALING_OF: dict[int, FeatureScaling] = {number: scaling for scaling, number in _SCALINGS.items()}
 _RECIPE_OF: dict[int, Recipe] = {number: recipe for recipe, number in _RECIPES.items()}
 _TASKS = {
     Task.CLASS: pb.HEAD_TASK_CLASS,
@@ -53,6 +62,7 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
         InvalidInput: a value is out of range; says which.
     """
     recipe = convert.known(_RECIPE_OF, message.recipe or pb.RECIPE_AUTO, "recipe")
+    scaling = convert.known(_SCALING_OF, message.scaling or pb.FEATURE_SCALING_NONE, "scaling")
     task = convert.known(_TASK_OF, message.task or pb.HEAD_TASK_CLASS, "task")
     strength = message.strength if message.HasField("strength") else None
     try:
@@ -62,6 +72,8 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
             balance_classes=message.balance_classes,
             abstain_error=message.abstain_error,
             coverage=message.coverage or DEFAULT_COVERAGE,
+            scaling=scaling,
+            whiten=message.whiten,
             task=task,
         )
     except ValidationError as error:
@@ -179,6 +191,7 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
         mean_set_size=found.mean_set_size,
         classes=[pb.ClassEvaluation(**each.model_dump()) for each in found.classes],
         confusion=found.confusion,
+        groups=pb.GroupComparison(**found.groups.model_dump()) if found.groups else None,
     )
 
 
@@ -196,6 +209,8 @@ def _options_message(config: HeadConfig) -> pb.HeadOptions:
         descriptions=config.descriptions,
         abstain_error=options.abstain_error,
         coverage=options.coverage,
+        scaling=_SCALINGS[options.scaling],
+        whiten=options.whiten,
         task=_TASKS[options.task],
     )
 
@@ -205,6 +220,7 @@ def _version(version: Version, manifest: Manifest | None) -> pb.HeadVersion:
     message.create_time.FromDatetime(version.created)
     if manifest is None:
         message.recipe = _RECIPES[version.config.options.recipe]
+        message.scaling = _SCALINGS[version.config.options.scaling]
         return message
     message.recipe = _RECIPES[manifest.recipe]
     message.strength = manifest.strength
@@ -222,7 +238,12 @@ def _version(version: Version, manifest: Manifest | None) -> pb.HeadVersion:
     if manifest.margin is not None:
         message.margin = manifest.margin
     message.trials.extend(
-        pb.Trial(recipe=_RECIPES[each.recipe], strength=each.strength, log_loss=each.log_loss)
+        pb.Trial(
+            recipe=_RECIPES[each.recipe],
+            strength=each.strength,
+            log_loss=each.log_loss,
+            scaling=_SCALINGS[each.scaling],
+        )
         for each in manifest.trials
     )
     if manifest.held_out_accuracy is not None:
@@ -231,4 +252,6 @@ def _version(version: Version, manifest: Manifest | None) -> pb.HeadVersion:
     message.abstain_threshold = manifest.abstain_threshold
     message.train_seconds = version.train_seconds
     message.exact_updates = manifest.keeps_moments
+    message.scaling = _SCALINGS[manifest.scaling]
+    message.target_count = manifest.target_count
     return message

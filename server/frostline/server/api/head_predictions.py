@@ -18,13 +18,14 @@ from frostline.server.api.head_messages import (
 from frostline.server.api.head_places import Place
 from frostline.server.api.inputs import Vectors, Waiting
 from frostline.server.api.judging import Judging
-from frostline.server.api.off_loop import FEW_ITEMS
+from frostline.server.api.off_loop import FEW_ITEMS, off_loop
 from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.evaluation import Evaluation
 from frostline.server.heads.evaluation_of_labels import LabelsEvaluation
 from frostline.server.heads.evaluation_of_values import ValueEvaluation
 from frostline.server.heads.fitted import Task
+from frostline.server.heads.groups import Groups
 from frostline.server.heads.orders import Evaluate
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
@@ -66,7 +67,7 @@ class HeadPredictions:
             raise InvalidInput(f"limit {request.limit} is out of range; ask for 1 class or more")
         limit = min(max(request.limit, 1), len(predictor.classes))
         if request.HasField("vectors"):
-            made = _given(request, place, name)
+            made = await off_loop(request, 1, lambda: _given(request, place, name))
         else:
             convert.at_most(len(request.inputs), MOST_INPUTS, "inputs")
             made = await self._reader.vectors(request, place, waiting)
@@ -112,13 +113,20 @@ class HeadPredictions:
         task = version.config.options.task
         read = await self._reader.read(request.examples, place, task)
         await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True, task=task)
+        groups = await asyncio.to_thread(Groups.of, read.groups) if any(read.groups) else None
+        if groups and task is not Task.CLASS:
+            raise InvalidInput(f"head {name!r} answers {task}; heads of classes alone are judged by group")
         features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
         labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True, task=task)
         head = self._heads.artifact_folder(name, version)
 
         def question(folder: Path) -> Evaluate:
             examples.save(folder / "examples", labelled)
-            return Evaluate(artifact=head, examples=folder / "examples")
+            if groups:
+                groups.save(folder / "groups.json")
+            return Evaluate(
+                artifact=head, examples=folder / "examples", groups=folder / "groups.json" if groups else None
+            )
 
         try:
             found = await self._judging.answer(question, lambda step, done: None, about=head)

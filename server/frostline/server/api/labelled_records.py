@@ -52,6 +52,19 @@ def labelled_records(
         )
 
 
+def group_of(record: Record, asked: pb.LabelledRecords) -> str | None:
+    """The group that a record says; empty where no field of it is named, None where it says none.
+
+    Raises:
+        InvalidInput: the path is none, or the field holds what is no group.
+    """
+    if not asked.group_field:
+        return ""
+    path = filters.path(asked.group_field, "field of the group")
+    what = f"field {asked.group_field!r} of record {record.id[:80]!r}"
+    return of_field(values_at(json.loads(record.payload or b"{}"), path), Task.CLASS, what)
+
+
 def records_by_id(collection: Collection, ids: Sequence[str], *, content: bool = False) -> Iterator[Record]:
     """Reads records with their vectors; damaged ones, and those that are not there, are passed over.
 

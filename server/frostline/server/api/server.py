@@ -21,6 +21,7 @@ from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_examples import ExampleReader
 from frostline.server.api.head_places import Places
 from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
 from frostline.server.api.record_predictions import RecordPredictions
@@ -191,6 +192,7 @@ class GrpcServer:
             self._trainings,
             changes,
             HeadPredictions(rooms.heads, judging, reader),
+            HeadQuestions(rooms.heads, judging, places, reader),
             Transfer(judging, places, reader),
             Comparisons(ComparisonQuestions(rooms.registry, places), rooms.batcher, judging),
             RecordPredictions(rooms.heads, catalogue, self._closing),

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.server.heads.feature_scaling import scaled
 from frostline.server.heads.fitted import Fitted, Task
 
 UNTESTED_SHARE = 0.08
@@ -26,7 +27,7 @@ def probabilities(fitted: Fitted, features: NDArray[np.float32]) -> NDArray[np.f
     Returns:
         float64 of shape (n, c); see `shares`.
     """
-    return shares(fitted, fitted.decision.logits(features))
+    return shares(fitted, fitted.decision.logits(scaled(features, fitted.scaling)))
 
 
 def shares(fitted: Fitted, logits: NDArray[np.float64]) -> NDArray[np.float64]:

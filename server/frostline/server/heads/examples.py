@@ -104,11 +104,12 @@ def _check_classes(labels: Sequence[str], *, allow_one_class: bool) -> None:
         raise InvalidInput(f"all examples are of class {labels[0]!r}; give at least one of another class")
 
 
-def check_vectors(features: NDArray[np.float32]) -> None:
+def check_vectors(features: NDArray[np.float32], of: str = "example {}") -> None:
     """Refuses embeddings that cannot be computed with.
 
     Args:
         features: float32 of shape (n, d).
+        of: what a row is called in messages, with braces for its number.
 
     Raises:
         InvalidInput: a value is not finite, or above 1e18; says which.
@@ -117,8 +118,8 @@ def check_vectors(features: NDArray[np.float32]) -> None:
     if not usable.all():
         row, position = np.argwhere(~usable)[0].tolist()
         raise InvalidInput(
-            f"the vector of example {row} holds {features[row, position]} at position {position}; all values must be "
-            f"finite and at most {MAX_VALUE:g}"
+            f"the vector of {of.format(row)} holds {features[row, position]} at position {position}; all values must "
+            f"be finite and at most {MAX_VALUE:g}"
         )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from frostline.server.heads.decision import Decision
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.moments import Moments
 
 
@@ -46,6 +47,8 @@ class TrainingOptions(BaseModel):
         abstain_error: the error that answers shall stay below; 0 to answer always.
         coverage: how often label sets shall hold the true label, and intervals the true number.
         task: what it shall answer.
+        scaling: what is done to each embedding first.
+        whiten: whether embeddings are spread alike in all directions before a recipe sees them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,6 +59,8 @@ class TrainingOptions(BaseModel):
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
     task: Task = Task.CLASS
+    scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
 
 
 class Trial(BaseModel):
@@ -66,6 +71,7 @@ class Trial(BaseModel):
         strength: with what.
         log_loss: cross-validated, in nats, with the temperature fitted. Of several labels, the mean over them; of
             numbers, that of a normal distribution about the prediction, with its variance fitted.
+        scaling: on embeddings scaled so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +79,7 @@ class Trial(BaseModel):
     recipe: Recipe
     strength: float
     log_loss: float
+    scaling: FeatureScaling = FeatureScaling.NONE
 
 
 VALUE_CLASS = "value"
@@ -121,6 +128,11 @@ class Fitted:
             None.
         margin: of numbers, how far the true one is from the prediction at most, as often as `coverage` says. None where
             there are too few examples to say, and for other tasks.
+        scaling: what is done to each embedding before `decision`, `scope` and the sums see it; never AUTO.
+        whiten: whether the recipe saw whitened embeddings. They are whitened within `decision`.
+        target: sums over unlabelled inputs that the head is adapted to, as if they were of one class; None where there
+            are none. `decision` and `scope` are of examples as `alignment` moves them, `moments` of those that were
+            given.
     """
 
     classes: tuple[str, ...]
@@ -142,3 +154,16 @@ class Fitted:
     task: Task = Task.CLASS
     thresholds: NDArray[np.float64] | None = None
     margin: float | None = None
+    scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
+    target: Moments | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings it takes."""
+        return int(self.scope.means.shape[1])
+
+    @property
+    def keeps_moments(self) -> bool:
+        """Whether updates and merges are exact."""
+        return self.moments is not None

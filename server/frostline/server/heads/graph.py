@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from frostline.server.heads.decision import Decision, Linear, Neighbors, Perceptron
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import Fitted, Task
 
 INPUT = "embeddings"
@@ -42,8 +43,9 @@ def head_graph(fitted: Fitted, *, precise: bool = False) -> ModelProto:
     classes, dimensions = fitted.scope.means.shape
     is_value = fitted.task is Task.VALUE
     graph = _Graph(classes, dimensions, is_value or (precise and not isinstance(fitted.decision, Neighbors)))
-    unit = graph.unit_length(INPUT)
-    logits, flat = _logits(graph, fitted.decision, unit), graph.constant("flat", np.array([-1]))
+    features = _scaled(graph, fitted.scaling)
+    unit = graph.unit_length(features, "unit")
+    logits, flat = _logits(graph, fitted.decision, features, unit), graph.constant("flat", np.array([-1]))
     if is_value:
         graph.apply("Reshape", [logits, flat], VALUES)
     else:
@@ -64,12 +66,23 @@ def values_per_row(fitted: Fitted) -> int:
     return largest
 
 
-def _logits(graph: "_Graph", decision: Decision, unit: str) -> str:
+def _scaled(graph: "_Graph", scaling: FeatureScaling) -> str:
+    """See `feature_scaling.scaled`."""
+    if scaling is FeatureScaling.NONE:
+        return INPUT
+    values = INPUT
+    if scaling is FeatureScaling.SQUARE_ROOT:
+        roots = graph.apply("Sqrt", [graph.apply("Abs", [INPUT], "absolute")], "roots")
+        values = graph.apply("Mul", [graph.apply("Sign", [INPUT], "signs"), roots], "signed_roots")
+    return graph.unit_length(values, "scaled_embeddings")
+
+
+def _logits(graph: "_Graph", decision: Decision, features: str, unit: str) -> str:
     match decision:
         case Linear():
-            return graph.affine(graph.widened(INPUT), decision.coef, decision.intercept, "linear")
+            return graph.affine(graph.widened(features), decision.coef, decision.intercept, "linear")
         case Perceptron():
-            hidden = graph.affine(graph.widened(INPUT), decision.hidden, decision.hidden_intercept, "hidden")
+            hidden = graph.affine(graph.widened(features), decision.hidden, decision.hidden_intercept, "hidden")
             units = graph.apply("Relu", [hidden], "units")
             return graph.affine(units, decision.output, decision.output_intercept, "output")
         case Neighbors():
@@ -143,13 +156,13 @@ class _Graph:
         self.apply("TopK", [tensor, self.constant(f"{name}.count", np.array([count]))], name, f"{name}.places", axis=1)
         return name
 
-    def unit_length(self, tensor: str) -> str:
+    def unit_length(self, tensor: str, name: str) -> str:
         """Divides rows by their length; rows of zeros stay."""
-        ones = self.constant("sum", np.ones((self._dimensions, 1), np.float32))
-        squares = self.apply("MatMul", [self.apply("Mul", [tensor, tensor], "squares"), ones], "squared_length")
-        floor = self.constant("tiny", np.array(np.finfo(np.float32).tiny, np.float32))
-        length = self.apply("Max", [self.apply("Sqrt", [squares], "length"), floor], "divisor")
-        return self.apply("Div", [tensor, length], "unit")
+        ones = self.constant(f"{name}.ones", np.ones((self._dimensions, 1), np.float32))
+        squares = self.apply("Mul", [tensor, tensor], f"{name}.squares")
+        length = self.apply("Sqrt", [self.apply("MatMul", [squares, ones], f"{name}.squared_length")], f"{name}.length")
+        floor = self.constant(f"{name}.tiny", np.array(np.finfo(np.float32).tiny, np.float32))
+        return self.apply("Div", [tensor, self.apply("Max", [length, floor], f"{name}.divisor")], name)
 
     def to_float32(self, tensor: str, name: str) -> None:
         """Makes an output of a tensor."""

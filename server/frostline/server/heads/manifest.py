@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from frostline.server.heads.arrays import ArrayInfo
 from frostline.server.heads.checked_files import FileInfo
 from frostline.server.heads.examples import MAX_CLASSES, MAX_LABEL_BYTES
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import VALUE_CLASS, Recipe, Task, Trial
 
 FORMAT: Final = 1
@@ -36,6 +37,11 @@ _VALUE_MOMENTS = {  # e is d and the number, see `regression.sums`
     "moments_sums": ("float64", "ce"),
     "moments_grams": ("float64", "ee"),
 }
+_TARGET = {
+    "target_counts": ("float64", "o"),  # o is one
+    "target_sums": ("float64", "od"),
+    "target_grams": ("float64", "dd"),
+}
 
 _Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_BYTES)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -47,6 +53,7 @@ class Manifest(BaseModel):
     Attributes:
         format: of the folder.
         dimensions: of the embeddings it takes.
+        target_count: how many unlabelled inputs it is adapted to.
         kind: of its decision function.
         neighbors: how many vote; 0 where none do.
         arrays: what is in `arrays.npz`.
@@ -75,6 +82,9 @@ class Manifest(BaseModel):
     task: Task = Task.CLASS
     margin: float | None = Field(default=None, ge=0)
     thresholds: tuple[_Share, ...] | None = None
+    scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
+    target_count: int = Field(default=0, ge=0)
     arrays: dict[str, ArrayInfo]
     files: dict[str, FileInfo]
 
@@ -102,7 +112,7 @@ class Manifest(BaseModel):
             len(self.classes) if self.task is Task.LABELS else None
         ):
             raise ValueError("thresholds are not those of the labels")
-        axes = {"c": len(self.classes), "d": self.dimensions, "e": self.dimensions + 1}
+        axes = {"c": len(self.classes), "d": self.dimensions, "e": self.dimensions + 1, "o": 1}
         expected = self._expected()
         if self.arrays.keys() != expected.keys():
             raise ValueError("arrays are not those of its kind")
@@ -120,4 +130,6 @@ class Manifest(BaseModel):
         expected = _DECISIONS[self.kind] | _SCOPE
         if self.keeps_moments:
             expected |= _VALUE_MOMENTS if self.task is Task.VALUE else _MOMENTS
+        if self.target_count:
+            expected |= _TARGET
         return expected

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from frostline.server.heads.fitted import TrainingOptions
+from frostline.server.heads.suggestion import MOST_SUGGESTED, Strategy
 
 
 class _Frozen(BaseModel):
@@ -18,12 +19,14 @@ class Train(_Frozen):
     Attributes:
         examples: folder of the examples.
         options: how.
+        target: folder of unlabelled inputs that it is adapted to; None where there are none.
         artifact: folder to write the head to; must not exist.
     """
 
     task: Literal["train"] = "train"
     examples: Path
     options: TrainingOptions
+    target: Path | None = None
     artifact: Path
 
 
@@ -67,11 +70,64 @@ class Evaluate(_Frozen):
     Attributes:
         artifact: folder of the head.
         examples: folder of examples that it has not seen.
+        groups: file of their groups; None where they have none.
     """
 
     task: Literal["evaluate"] = "evaluate"
     artifact: Path
     examples: Path
+    groups: Path | None = None
+
+
+class MeasureDrift(_Frozen):
+    """Compares inputs with what a head was trained on.
+
+    Attributes:
+        examples: folder of the head's examples.
+        inputs: file of vectors, as numpy saves them: float32 of shape (n, d).
+        limit: how many shifted inputs are wanted.
+    """
+
+    task: Literal["drift"] = "drift"
+    examples: Path
+    inputs: Path
+    limit: int = Field(ge=0)
+
+
+class AuditLabels(_Frozen):
+    """Looks for what is wrong with labelled examples.
+
+    Attributes:
+        examples: folder of the examples.
+        artifact: folder of a head whose recipe judges the labels; None for the usual one.
+        limit: the most that is listed of each kind.
+    """
+
+    task: Literal["audit"] = "audit"
+    examples: Path
+    artifact: Path | None
+    limit: int = Field(ge=0)
+
+
+class SuggestLabels(_Frozen):
+    """Chooses inputs to be labelled next.
+
+    Attributes:
+        inputs: file of vectors, as numpy saves them: float32 of shape (n, d).
+        known: file of vectors of what has a label already, of shape (m, d); there may be none.
+        examples: folder of the head's examples, which have one too; None where there are none.
+        artifact: folder of the head; None for COVERAGE only.
+        strategy: what makes an input worth a label.
+        count: how many are wanted.
+    """
+
+    task: Literal["suggest"] = "suggest"
+    inputs: Path
+    known: Path
+    examples: Path | None
+    artifact: Path | None
+    strategy: Strategy
+    count: int = Field(ge=1, le=MOST_SUGGESTED)
 
 
 class MeasureTransfer(_Frozen):
@@ -122,7 +178,7 @@ class CompareEncoders(_Frozen):
 
 Making = Train | Update | Merge
 """Makes a head."""
-Question = Evaluate | MeasureTransfer | CompareEncoders
+Question = Evaluate | MeasureTransfer | CompareEncoders | MeasureDrift | AuditLabels | SuggestLabels
 """Is answered."""
 
 

@@ -9,6 +9,7 @@ from frostline.server.encoders.session import Session
 from frostline.server.heads import graph
 from frostline.server.heads.calibration import shares
 from frostline.server.heads.decision import Neighbors, unit
+from frostline.server.heads.feature_scaling import FeatureScaling, scaled
 from frostline.server.heads.fitted import Fitted
 
 TOLERANCE = 1e-5
@@ -29,11 +30,13 @@ def difference(path: Path, fitted: Fitted) -> float:
         Of probabilities and cosines as they are; of logits and numbers as a share of the largest, where that is above
         1. Infinite where an output is not finite.
     """
-    features = _embeddings(fitted)
+    given = _embeddings(fitted)
+    features = scaled(given, fitted.scaling)
     if isinstance(fitted.decision, Neighbors):
-        features = features[_is_settled(fitted.decision, features)]
+        settled = _is_settled(fitted.decision, features)
+        given, features = given[settled], features[settled]
     names = graph.outputs(fitted.task)
-    found = Session(path, list(names), "cpu", threads=1).run({graph.INPUT: features})
+    found = Session(path, list(names), "cpu", threads=1).run({graph.INPUT: given})
     logits = fitted.decision.logits(features)
     expected = {
         graph.LOGITS: logits,
@@ -53,8 +56,10 @@ def _embeddings(fitted: Fitted) -> NDArray[np.float32]:
     means = fitted.scope.means
     chosen = means[:: -(-len(means) // _MOST_MEANS)]
     drawn = np.random.default_rng(0).standard_normal((_RANDOM_ROWS, means.shape[1]))
+    if fitted.scaling is FeatureScaling.NONE:  # else lengths shall differ
+        drawn = unit(drawn)
     zeros = np.zeros((1, means.shape[1]), np.float32)
-    return np.concatenate([unit(drawn).astype(np.float32), chosen, zeros])
+    return np.concatenate([drawn.astype(np.float32), chosen, zeros])
 
 
 def _is_settled(decision: Neighbors, features: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -18,12 +18,12 @@ from pathlib import Path
 from frostline.server.durable_files import DELETED, NEW, discard, explained, sync
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
 from frostline.server.heads import artifact, examples, head_files
-from frostline.server.heads.head_files import ARTIFACT, EXAMPLES
+from frostline.server.heads.head_files import ARTIFACT, EXAMPLES, TARGET
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.predictors import Predictors
-from frostline.server.heads.versions import Head, HeadConfig, State, Version
+from frostline.server.heads.versions import Asked, Head, HeadConfig, State, Version
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -83,13 +83,19 @@ class Heads:
         if name in self._heads:
             self.get(name).expect_idle()
 
-    def begin(self, name: str, config: HeadConfig, after: Version | None = None) -> Head:
+    def answers(self, name: str, asked: Asked) -> bool:
+        """Whether a request has begun a version of a head already; see `Head.answers`."""
+        head = self._heads.get(name)
+        return isinstance(head, Head) and head.answers(asked)
+
+    def begin(self, name: str, config: HeadConfig, after: Version | None = None, asked: Asked | None = None) -> Head:
         """Begins a version, of a new head where there is none of the name; it is on disk then.
 
         Args:
             name: of the head.
             config: what was asked for.
             after: the version that must still serve; None for any.
+            asked: the request; None for none that may be sent again.
 
         Returns:
             The head; its first version is the new one, TRAINING.
@@ -110,12 +116,18 @@ class Heads:
                 with self._changing:
                     if after and self.get(name).ready_version() != after:
                         raise Conflict(f"another version of head {name!r} serves by now; look at it, and update again")
-                    return self._adopt(name, config, fresh, content)
+                    return self._adopt(name, config, asked, fresh, content)
             finally:
                 discard(fresh)
 
-    def keep_examples(self, name: str, version: Version, labelled: Labelled) -> None:
+    def keep_examples(self, name: str, version: Version, labelled: Labelled, target: Labelled | None = None) -> None:
         """Writes what a version that was begun is trained from; it is on disk when this returns.
+
+        Args:
+            name: of the head.
+            version: was begun.
+            labelled: the examples.
+            target: unlabelled inputs that it is adapted to, see `alignment.unlabelled`.
 
         Raises:
             NotFound: the head was deleted meanwhile.
@@ -123,6 +135,8 @@ class Heads:
         """
         self._current(name, version)
         with explained(f"the examples of head {name!r}"):
+            if target is not None:
+                examples.save(self._folder / name / version.folder / TARGET, target)
             examples.save(self._folder / name / version.folder / EXAMPLES, labelled)
 
     def finish(self, name: str, version: Version, train_seconds: float) -> Head:
@@ -155,7 +169,8 @@ class Heads:
         """Lets another ready version serve, at once; see `Head.rolled_back`.
 
         Raises:
-            NotFound: there is no such head or version, or it is not ready.
+            NotFound: there is no such head or version.
+            NotReady: it is not ready.
             StorageFull: the disk has no room; nothing has changed.
         """
         with self._changing:
@@ -192,6 +207,11 @@ class Heads:
         folder = self._folder / name / version.folder / EXAMPLES
         return folder if folder.is_dir() else None
 
+    def target_folder(self, name: str, version: Version) -> Path | None:
+        """The folder that unlabelled inputs of a version are in; None where there are none."""
+        folder = self._folder / name / version.folder / TARGET
+        return folder if folder.is_dir() else None
+
     def manifest(self, version: Version) -> Manifest | None:
         """What a ready version is; None for others."""
         return self._manifests.get(version.folder) if version.state is State.READY else None
@@ -207,8 +227,9 @@ class Heads:
         Where that turns out to be damaged the latest ready one before it serves from then on.
 
         Raises:
-            NotFound: there is no such head or version, or it failed.
+            NotFound: there is no such head or version.
             InUse: it is being trained.
+            NotReady: it failed.
             DataDamaged: the version that was asked for is damaged.
         """
         while True:
@@ -239,16 +260,16 @@ class Heads:
             finally:
                 discard(folder)
 
-    def _adopt(self, name: str, config: HeadConfig, fresh: Path, content: Path) -> Head:
+    def _adopt(self, name: str, config: HeadConfig, asked: Asked | None, fresh: Path, content: Path) -> Head:
         """Makes a folder with the content of a version part of a head, or a head."""
         self.check_free(name)
         path = self._folder / name
         if name in self._heads:
             before = self.get(name)
-            version = Version.begun(before.next_number, config)
+            version = Version.begun(before.next_number, config, asked)
             content.rename(path / version.folder)
             return self._change(before.with_version(version))
-        version = Version.begun(1, config)
+        version = Version.begun(1, config, asked)
         content.rename(fresh / version.folder)
         head = Head(name, (version,))
         head_files.write(fresh, head)

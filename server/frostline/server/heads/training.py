@@ -10,7 +10,8 @@ from typing import assert_never
 import numpy as np
 
 from frostline.server import child
-from frostline.server.heads import answering, artifact, examples, fitting, regression
+from frostline.server.heads import answering, artifact, examples, fitting, merging, regression
+from frostline.server.heads.feature_scaling import scaled_examples
 from frostline.server.heads.fitted import Fitted, Task
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
@@ -40,11 +41,12 @@ def _done(order: Order) -> dict[str, object]:
 def _fitted(order: Making) -> Fitted:
     match order:
         case Train():
-            return fitting.train(examples.load(order.examples), order.options, _report)
+            target = examples.load(order.target) if order.target else None
+            return fitting.train(examples.load(order.examples), order.options, _report, target)
         case Update():
             return _updated(order)
         case Merge():
-            return fitting.merged([artifact.read(part) for part in order.parts])
+            return merging.merged([artifact.read(part) for part in order.parts])
         case _:
             assert_never(order)
 
@@ -54,10 +56,10 @@ def _updated(order: Update) -> Fitted:
     moments = before.moments
     if moments and order.removed and order.examples_before:
         gone = examples.load(order.examples_before).rows(np.array(order.removed, np.int64))
-        moments = moments.minus(_sums(gone, before.task))
+        moments = moments.minus(_sums(scaled_examples(gone, before.scaling), before.task))
     if moments and order.added:
         rows = np.arange(len(labelled.targets))[-order.added :]
-        moments = moments.plus(_sums(labelled.rows(rows), before.task))
+        moments = moments.plus(_sums(scaled_examples(labelled.rows(rows), before.scaling), before.task))
     return fitting.refit(labelled, before, moments, _report)
 
 

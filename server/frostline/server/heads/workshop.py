@@ -45,7 +45,10 @@ class Workshop:
         """
         folder = self._examples(name, version)
         order = Train(
-            examples=folder, options=version.config.options, artifact=self._heads.artifact_folder(name, version)
+            examples=folder,
+            options=version.config.options,
+            target=self._heads.target_folder(name, version),
+            artifact=self._heads.artifact_folder(name, version),
         )
         return self._made(name, version, order, report)
 

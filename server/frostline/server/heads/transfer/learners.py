@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.heads import fitting
+from frostline.server.heads.feature_scaling import scaled, scaled_examples
 from frostline.server.heads.fitted import TrainingOptions
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
@@ -54,10 +55,11 @@ class HeadLearner:
     def settle(self, rows: NDArray[np.int64]) -> Settled:
         """See `Learner.settle`."""
         pinned, _ = fitting.pinned(self._labelled.rows(rows), self._options, lambda _step, _done: None)
+        judged = scaled(self._judged, pinned.scaling)
 
         def learn(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-            decision = fitting.decision(Lesson.of(self._labelled.rows(rows)), pinned)
-            predicted: NDArray[np.int64] = decision.logits(self._judged).argmax(axis=1)
+            lesson = Lesson.of(scaled_examples(self._labelled.rows(rows), pinned.scaling))
+            predicted: NDArray[np.int64] = fitting.decision(lesson, pinned).logits(judged).argmax(axis=1)
             return predicted
 
         return Settled(learn, None)
