@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -9,10 +11,10 @@ from frostline.server.encoders.session import Session
 from frostline.server.encoders.sources import local_folder, onnx_folder
 from frostline.server.encoders.text import TextEncoder
 from frostline.server.errors import InvalidInput, NotFound, SpaceMismatch
-from frostline.server.heads.fitted import VALUE_CLASS, Task
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.graph import head_graph, outputs
 from frostline.server.heads.joining import joined
-from made_heads import KINDS, fitted
+from made_heads import KINDS, decision, fitted
 from tiny import HIDDEN, IMAGE_DIMENSIONS, IMAGE_SIDE, tiny_bert, tiny_image
 
 OUTPUTS = ["logits", "probabilities", "scope"]
@@ -32,11 +34,11 @@ def test_numbers_and_labels_leave_one_graph_with_the_encoder(tmp_path, text_bund
     batch = encoder.prepare(["the red house", "a dog"])
     ids = np.zeros((2, max(each.length for each in batch)), np.int64)
     inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    for task, classes in ((Task.LABELS, ("a", "b")), (Task.VALUE, (VALUE_CLASS,))):
-        path = tmp_path / f"{task}.onnx"
-        path.write_bytes(
-            head_graph(fitted(classes=classes, task=task, dimensions=space.dimensions)).SerializeToString()
-        )
+    several = dataclasses.replace(fitted(dimensions=space.dimensions), task=Task.LABELS)
+    number = dataclasses.replace(several, task=Task.VALUE, decision=decision(classes=1, dimensions=space.dimensions))
+    for head in (several, number):
+        task, path = head.task, tmp_path / f"{head.task}.onnx"
+        path.write_bytes(head_graph(head).SerializeToString())
         model = joined(text_bundle, space, path)
         onnx.checker.check_model(model)
         (tmp_path / "joined.onnx").write_bytes(model.SerializeToString())
