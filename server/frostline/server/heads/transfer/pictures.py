@@ -1,6 +1,7 @@
 """What can be seen in image files without an encoder."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any  # scikit-image is typed in part only
 
@@ -35,13 +36,13 @@ def features(paths: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 
 def _look(row: int, path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    from skimage.feature import hog  # pyright: ignore[reportUnknownVariableType]
+    hog: Any = import_module("skimage.feature").hog
 
     try:
         image = decoding.decode(path.read_bytes())
     except InvalidInput as error:
         raise InvalidInput(f"example {row}: {error}") from error
     grey = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))
-    gradients: Any = hog(grey, _ORIENTATIONS, pixels_per_cell=(_CELL, _CELL), cells_per_block=(_BLOCK, _BLOCK))
+    gradients = hog(grey, _ORIENTATIONS, pixels_per_cell=(_CELL, _CELL), cells_per_block=(_BLOCK, _BLOCK))
     colours = np.asarray(image.resize((_COLOUR_SIDE, _COLOUR_SIDE), Image.Resampling.BILINEAR))
     return np.asarray(gradients, np.float32), np.asarray(colours, np.float32).ravel() / np.float32(255)
