@@ -173,8 +173,6 @@ def test_predictions_for_programs(pretended, trained):
         {
             "input": "miaow",
             "label": "dog",
-            "value": None,
-            "interval": None,
             "probability": 0.75,
             "abstained": False,
             "out_of_scope": 5 / 64,
