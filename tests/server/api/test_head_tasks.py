@@ -12,7 +12,9 @@ from frostline.v1 import head_service_pb2 as h
 from frostline.wire import tensors
 from raw import create_request, record, refused, upsert_request, vector
 
-SEVERAL = h.HeadOptions(task=h.HEAD_TASK_LABELS, recipe=h.RECIPE_LOGISTIC, strength=10, coverage=0.9)
+SEVERAL = h.HeadOptions(
+    task=h.HEAD_TASK_LABELS, recipe=h.RECIPE_LOGISTIC, strength=10, coverage=0.9, scaling=h.FEATURE_SCALING_NONE
+)
 NUMBER = h.HeadOptions(task=h.HEAD_TASK_VALUE, recipe=h.RECIPE_RIDGE, strength=0.01)
 LEFT, RIGHT = h.LabelSet(labels=["left"]), h.LabelSet(labels=["top", "right"])
 

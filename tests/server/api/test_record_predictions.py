@@ -45,7 +45,7 @@ def data_dir(data_dir):
     version = head.versions[0]
     sides = Linear(np.array([[-2.0, 0], [2, 0]]), np.zeros(2))
     made = fitted(classes=("left", "right"), dimensions=2, decision=sides, moments=None, abstain_threshold=0.0)
-    artifact.write(heads.artifact_folder("sides", version), made)
+    artifact.write(heads.folders.artifact("sides", version), made)
     heads.finish("sides", version, 0.1)
     return data_dir
 
@@ -199,7 +199,9 @@ async def test_a_head_that_answers_no_classes_is_refused(calls, monkeypatch):
     monkeypatch.setattr(record_predictions.Predictor, "__init__", of_labels)
     error = await refused(told(calls))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert error.details() == "head 'sides' answers labels; a head of classes labels a collection"
+    assert error.details().startswith(
+        "head 'sides' answers with a set of labels, and records are given one class; take"
+    )
 
 
 async def test_what_cannot_be_done_is_refused_before_any_work(calls):

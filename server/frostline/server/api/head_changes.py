@@ -234,7 +234,7 @@ class HeadChanges:
         return labelled, lambda step, done: report(step, share + (1 - share) * done)
 
     def _kept_examples(self, name: str, version: Version) -> Labelled:
-        folder = self._heads.examples_folder(name, version)
+        folder = self._heads.folders.examples(name, version)
         if folder is None:
             raise InvalidInput(
                 f"head {name!r} was merged of others and has no examples to go by; update one of those and merge again"
@@ -263,7 +263,7 @@ class HeadChanges:
                     name = resource_id(part.head, "heads")
                     version = self._heads.get(name).ready_version()
                     configs.append(version.config)
-                    folder = self._heads.artifact_folder(name, version)
+                    folder = self._heads.folders.artifact(name, version)
                     manifests.append(self._heads.manifest(version) or artifact.read_manifest(folder))
                     content.append(folder)
                 case "archive":

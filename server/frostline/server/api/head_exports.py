@@ -25,7 +25,7 @@ def export(heads: Heads, registry: Registry, name: str, request: pb.ExportHeadRe
         DataDamaged: a file is not what was written.
     """
     version = heads.get(name).ready_version(request.version)
-    folder = heads.artifact_folder(name, version)
+    folder = heads.folders.artifact(name, version)
     match request.format:
         case pb.EXPORT_FORMAT_UNSPECIFIED | pb.EXPORT_FORMAT_ARCHIVE:
             return artifact.pack(folder, version.config)

@@ -118,7 +118,7 @@ class HeadPredictions:
             raise InvalidInput(f"head {name!r} answers {task}; heads of classes alone are judged by group")
         features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
         labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True, task=task)
-        head = self._heads.artifact_folder(name, version)
+        head = self._heads.folders.artifact(name, version)
 
         def question(folder: Path) -> Evaluate:
             examples.save(folder / "examples", labelled)

@@ -100,7 +100,7 @@ class HeadQuestions:
         limit = _number(request.limit, _LISTED, MOST_LISTED, "limit")
         name, version = self._version(request.head, request.version) if request.head else ("", None)
         _expect_classes(name, version)
-        head = self._heads.artifact_folder(name, version) if version else None
+        head = self._heads.folders.artifact(name, version) if version else None
         if version and not request.HasField("examples"):
             kept = AuditLabels(examples=self._examples(name, version), artifact=head, limit=limit)
             found = await self._answer(lambda folder: kept, report, name, version)
@@ -129,8 +129,8 @@ class HeadQuestions:
         if strategy is not Strategy.COVERAGE:
             _expect_classes(name, version)
         place = _place(version) if version else self._inputs.place(request.inputs, request.encoder)
-        head = self._heads.artifact_folder(name, version) if version and _says_class(version) else None
-        kept = self._heads.examples_folder(name, version) if version else None
+        head = self._heads.folders.artifact(name, version) if version and _says_class(version) else None
+        kept = self._heads.folders.examples(name, version) if version else None
         given = await self._inputs.read(request.inputs, place)
         features, further = await self._embedded(given.read, place, waiting, report)
 
@@ -150,7 +150,7 @@ class HeadQuestions:
         return name, self._heads.get(name).ready_version(number)
 
     def _examples(self, name: str, version: Version) -> Path:
-        folder = self._heads.examples_folder(name, version)
+        folder = self._heads.folders.examples(name, version)
         if folder is None:
             raise InvalidInput(
                 f"head {name!r} was merged of others and has no examples to go by; ask about one of those heads"
@@ -181,7 +181,7 @@ class HeadQuestions:
         if version is None:
             return await self._judging.answer(prepare, report)
         try:
-            return await self._judging.answer(prepare, report, about=self._heads.artifact_folder(name, version))
+            return await self._judging.answer(prepare, report, about=self._heads.folders.artifact(name, version))
         except TrainingFailed as error:
             self._heads.get(name).ready_version(version.number)  # else it was deleted meanwhile
             raise DataDamaged(f"version {version.number} of head {name!r} gives no answer: {error}") from error
