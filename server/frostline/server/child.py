@@ -73,7 +73,8 @@ class Child:
     ) -> None:
         if error:
             self.kill()
-        self._process.__exit__(kind, error, trace)
+        with contextlib.suppress(BrokenPipeError):  # it ended before it had read its order
+            self._process.__exit__(kind, error, trace)
 
     def kill(self) -> None:
         """Ends it at once; may be called from another thread."""
