@@ -117,9 +117,9 @@ class ListScan:
         codes = _faiss.IndexIVFScalarQuantizer(
             quantizer, index.turned, len(index.sizes), eight_bits, faiss_metric(tuning.metric), False
         )
-        codes.train(index.turn(vectors[:: max(1, len(vectors) // _ROWS)]))
+        codes.train(vectors[:: max(1, len(vectors) // _ROWS)] @ index.rotation.T)
         for start in range(0, len(vectors), _ROWS):
-            part = index.turn(vectors[start : start + _ROWS])
+            part = vectors[start : start + _ROWS] @ index.rotation.T  # `turn` takes row after row
             ids = np.arange(start, start + len(part))
             lists = index.list_of_row[start : start + len(part)].astype(np.int64)
             codes.add_core(len(part), *(_faiss.swig_ptr(each) for each in (part, ids, lists)))

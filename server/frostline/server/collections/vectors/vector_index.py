@@ -38,6 +38,7 @@ class IvfIndex:
 
     Attributes:
         turned: how many dimensions are left of a row.
+        rotation: float32 of shape (turned, d), what rows are multiplied by.
         centroids: float32 of shape (lists, turned).
         sizes: int64 of shape (lists,), rows of each list.
         list_of_row: int32 of shape (rows,).
@@ -49,9 +50,9 @@ class IvfIndex:
         self._metric = metric
         self._plain: dict[int, Any] = {}
         turn = _faiss.downcast_VectorTransform(index.chain.at(0))
-        self._rotation: NDArray[np.float32] = _faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)
-        self._matrix = _faiss.swig_ptr(self._rotation)
-        self.turned = len(self._rotation)
+        self.rotation: NDArray[np.float32] = _faiss.vector_to_array(turn.A).reshape(turn.d_out, turn.d_in)
+        self._matrix = _faiss.swig_ptr(self.rotation)
+        self.turned = len(self.rotation)
         lists = int(self._index.nlist)
         flat = _faiss.downcast_index(self._index.quantizer)
         self.centroids: NDArray[np.float32] = _faiss.vector_to_array(flat.codes).view("<f4").reshape(lists, -1)
