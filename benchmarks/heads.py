@@ -4,10 +4,14 @@
 
 Sections: `protocol` (Banking77 as MTEB has it, on embeddings of the service), `auto` (gain of `auto` heads over that
 classifier on the same draws: Banking77 with and without descriptions, fashion articleType, CIFAR-10 subset),
-`coverage` (label sets at 90 %), `graphs` (every recipe as ONNX: what it computes, and how soon), `exact` (updates and
-merges beside training at once), `prediction` (encoder and head over the encoder alone), `training` (time of `auto` on
-all of Banking77 over one logistic fit, and what searches feel). Everything goes through the public client to a server
-of its own; the data is in the fixtures.
+`coverage` (label sets at 90 %), `options` (what whitening, adapting and layers are worth on Banking77), `graphs` (every
+recipe as ONNX: what it computes, and how soon), `exact` (updates and merges beside training at once), `comparison` (the
+order of encoders before anything is trained, over the order of tuned probes), `prediction` (encoder and head over the
+encoder alone), `labels` (attributes of products: F1 with a threshold for each label and with 0.5), `numbers` (intervals
+at 90 % on the STS benchmark), `suggestions` (labels that they save over chance), `audits` (exchanged labels that they
+find), `training` (time of `auto` on all of Banking77 over one logistic fit, and what searches feel), `transfer`
+(reports on encoders that fit and that do not), `shuffled` (200 reports on labels that mean nothing). Everything goes
+through the public client to a server of its own; the data is in the fixtures.
 """
 
 import argparse
@@ -19,10 +23,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import heads_accuracy
+import heads_comparison
 import heads_data
 import heads_exact
 import heads_graphs
+import heads_labels
+import heads_options
 import heads_speed
+import heads_tasks
+import heads_transfer
 from frostline.client import Client
 from server_process import ServerProcess
 from timing import Rows, Spread
@@ -53,8 +62,16 @@ SECTIONS: Mapping[str, Callable[[Client, Rows], dict[str, Spread]]] = {
     "auto": automatic,
     "coverage": heads_accuracy.coverage,
     "graphs": heads_graphs.measure,
+    "options": heads_options.measure,
     "exact": exact,
+    "comparison": heads_comparison.measure,
     "prediction": heads_speed.end_to_end,
+    "labels": heads_tasks.labels,
+    "numbers": heads_tasks.numbers,
+    "suggestions": heads_labels.suggestions,
+    "audits": heads_labels.audits,
+    "transfer": heads_transfer.transfer,
+    "shuffled": heads_transfer.shuffled,
 }
 
 

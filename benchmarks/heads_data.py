@@ -20,7 +20,13 @@ from frostline.client import Client
 FIXTURES = Path(os.environ.get("FROSTLINE_FIXTURES") or Path(__file__).resolve().parents[2] / "shared" / "fixtures")
 TEXTS, IMAGES = "all-minilm-l6-v2", "mobilenet-v2-imagenet"
 DRAWS = 10
-_MODELS = {IMAGES: "mobilenet_v2_imagenet"}
+IMAGE_ENCODERS = {
+    IMAGES: "mobilenet_v2_imagenet",
+    "mobilenet-v1-075": "mobilenet_v1_075_192_imagenet",
+    "squeezenet": "squeezenet_fp16_imagenet",
+    "mobilenet-v1-025": "mobilenet_v1_025_128_imagenet",
+    "mobilenet-v2-inat-bird": "mobilenet_v2_inat_bird",
+}
 _FEWEST_ITEMS = 20
 _SEED = 42  # MTEB's
 
@@ -83,14 +89,18 @@ def banking77(client: Client, shots: int = 8) -> Task:
 
 def fashion(client: Client, shots: int = 8) -> Task:
     """Product images by article type, the 20 types of at least 20 items; each draw learns from a half of its own."""
+    paths, labels = fashion_images()
+    return Task("fashion articleType", IMAGES, embedded(client, IMAGES, paths), labels, half_draws(labels, shots))
+
+
+def fashion_images() -> tuple[list[Path], NDArray[np.str_]]:
+    """Product images and their article types, the 20 types of at least 20 items."""
     folder = FIXTURES / "datasets" / "fashion_products"
     products = [json.loads(line) for line in (folder / "products.jsonl").read_text().splitlines()]
     types, counts = np.unique([product["articleType"] for product in products], return_counts=True)
     frequent = {str(each) for each in types[counts >= _FEWEST_ITEMS]}
     kept = [product for product in products if product["articleType"] in frequent]
-    vectors = embedded(client, IMAGES, [folder / product["image"] for product in kept])
-    labels = np.array([product["articleType"] for product in kept])
-    return Task("fashion articleType", IMAGES, vectors, labels, half_draws(labels, shots))
+    return [folder / product["image"] for product in kept], np.array([product["articleType"] for product in kept])
 
 
 def cifar10(client: Client, shots: int = 16) -> Task:
@@ -144,10 +154,15 @@ def _first_of_each(labels: NDArray[np.str_], order: NDArray[np.int64], shots: in
     return np.array(rows)
 
 
+def add(client: Client, encoder: str) -> None:
+    """Adds an encoder of the fixtures where the server has none of the name."""
+    if encoder not in {each.name for each in client.list_encoders()}:
+        client.add_encoder(encoder, FIXTURES / "models" / IMAGE_ENCODERS[encoder])
+
+
 def embedded(client: Client, encoder: str, inputs: Sequence[str] | Sequence[Path]) -> NDArray[np.float32]:
     """Embeddings through the service, float32 of shape (n, d); kept for later runs with the same space and inputs."""
-    if encoder not in {each.name for each in client.list_encoders()}:
-        client.add_encoder(encoder, FIXTURES / "models" / _MODELS[encoder])
+    add(client, encoder)
     known = hashlib.sha256(repr(client.embed(inputs[:1], encoder).space).encode())
     for each in inputs:
         known.update(each.encode() if isinstance(each, str) else each.read_bytes())

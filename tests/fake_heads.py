@@ -5,11 +5,21 @@ import numpy as np
 from fake_calls import Code, fails, item_error
 from fake_encoders import SPACE
 from fake_records import FakeRecords
+from frostline.v1 import comparison_pb2
+from frostline.v1 import drift_pb2 as drift_v1
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import head_service_pb2 as heads_v1
+from frostline.v1 import label_audit_pb2 as audit_v1
+from frostline.v1 import label_suggestion_pb2 as suggestion_v1
 from frostline.v1.head_service_pb2_grpc import HeadServiceServicer
+from frostline.v1.interval_pb2 import Interval
 from frostline.wire import tensors
 from frostline.wire.reasons import Reason
+
+
+def audited(position, label, record_id=""):
+    return audit_v1.AuditedExample(position=position, record_id=record_id, label=label)
+
 
 TRIALS = [
     heads_v1.Trial(recipe=heads_v1.RECIPE_LDA, strength=0.5, log_loss=0.75),
@@ -19,8 +29,8 @@ TRIALS = [
 EVALUATION = heads_v1.Evaluation(
     version=1,
     example_count=40,
-    accuracy=heads_v1.Interval(value=0.875, low=0.75, high=0.95),
-    macro_f1=heads_v1.Interval(value=0.8, low=0.7, high=0.9),
+    accuracy=Interval(value=0.875, low=0.75, high=0.95),
+    macro_f1=Interval(value=0.8, low=0.7, high=0.9),
     calibration_error=0.03,
     log_loss=0.4,
     overfitting_gap=0.1,
@@ -35,6 +45,114 @@ EVALUATION = heads_v1.Evaluation(
         heads_v1.ClassEvaluation(label="owl", support=5, precision=0.75, recall=0.6, f1=0.66),
     ],
     confusion=[19, 1, 0, 2, 12, 1, 0, 2, 3],
+)
+_HALF = heads_v1.GroupAnswers(share=0.5)
+GROUPS = heads_v1.GroupComparison(
+    groups=[
+        heads_v1.GroupEvaluation(
+            group=name,
+            example_count=20,
+            accuracy=Interval(value=accuracy, low=accuracy - 0.1, high=accuracy + 0.1),
+            macro_f1=Interval(value=0.5, low=0.25, high=0.75),
+            abstained_share=0.25,
+            set_coverage=0.9,
+        )
+        for name, accuracy in (("adult", 0.875), ("kitten", 0.75))
+    ],
+    best="adult",
+    worst="kitten",
+    gap=Interval(value=0.125, low=-0.05, high=0.25),
+    p_value=0.25,
+    mitigation=heads_v1.GroupMitigation(
+        error=0.125,
+        thresholds=[
+            heads_v1.GroupThreshold(
+                group="adult", threshold=0.25, before=_HALF, after=heads_v1.GroupAnswers(share=1, accuracy=0.875)
+            ),
+            heads_v1.GroupThreshold(group="kitten", threshold=2, before=_HALF, after=heads_v1.GroupAnswers(share=0)),
+        ],
+        gap_before=Interval(value=0.125, low=0, high=0.25),
+    ),
+)
+DRIFT = drift_v1.Drift(
+    version=1,
+    example_count=40,
+    input_count=6,
+    p_value=0.002,
+    separability=0.9,
+    expected_score=0.125,
+    shifted=[
+        drift_v1.ShiftedInput(position=4, score=1.0),
+        drift_v1.ShiftedInput(position=1, score=0.5),
+        drift_v1.ShiftedInput(position=9, record_id="r9", score=0.25),
+    ],
+)
+AUDIT = audit_v1.LabelAudit(
+    example_count=40,
+    suspect_count=3,
+    duplicates_count=1,
+    outlier_count=1,
+    suspects=[audit_v1.SuspectLabel(example=audited(1, "dog"), suggested_label="cat", quality=0.125)],
+    duplicates=[audit_v1.DuplicateExamples(examples=[audited(0, "cat"), audited(2, "owl", "r2")], contradictory=True)],
+    outliers=[audit_v1.OutlyingExample(example=audited(7, "owl"), distance=1.5)],
+)
+SUGGESTIONS = suggestion_v1.LabelSuggestions(
+    version=1,
+    input_count=6,
+    suggestions=[
+        suggestion_v1.LabelSuggestion(position=1, score=0.75, label="cat", probability=0.5),
+        suggestion_v1.LabelSuggestion(position=0, record_id="r0", score=0.5, label="owl", probability=0.625),
+    ],
+)
+COST = comparison_pb2.ComparisonCost(
+    example_count=3,
+    seen_count=2,
+    candidates=[
+        comparison_pb2.CandidateCost(encoder="encoders/tiny", space=SPACE, embed_seconds=30, compare_seconds=0.5),
+        comparison_pb2.CandidateCost(encoder="encoders/wide", space=SPACE, embed_seconds=60, compare_seconds=0.75),
+    ],
+    seconds=91.25,
+)
+COMPARISON = comparison_pb2.Comparison(
+    example_count=3,
+    class_count=2,
+    encoders=[
+        comparison_pb2.ComparedEncoder(
+            encoder="encoders/wide",
+            space=SPACE,
+            accuracy=Interval(value=0.9, low=0.85, high=0.95),
+            behind=Interval(),
+            tied=True,
+            penalty=0.1,
+            log_evidence=0.75,
+            h_score=1.5,
+            neighbor_accuracy=0.875,
+            separability=Interval(value=0.25, low=0.125, high=0.375),
+            distance=comparison_pb2.TRANSFER_DISTANCE_NEAR,
+            embed_seconds=61,
+        ),
+        comparison_pb2.ComparedEncoder(
+            encoder="encoders/tiny",
+            space=SPACE,
+            accuracy=Interval(value=0.6, low=0.5, high=0.7),
+            behind=Interval(value=0.3, low=0.2, high=0.4),
+            penalty=10,
+            log_evidence=-0.25,
+            h_score=0.5,
+            neighbor_accuracy=0.5,
+            embed_seconds=29,
+        ),
+    ],
+)
+PREDICTED_RECORDS = heads_v1.PredictRecordsResponse(
+    progress=1,
+    version=1,
+    written_count=8,
+    unchanged_count=3,
+    abstained_count=1,
+    skipped_count=2,
+    labels=[heads_v1.LabelCount(label="cat", count=7), heads_v1.LabelCount(label="dog", count=3)],
+    sequence=9,
 )
 ARCHIVE = bytes(range(256)) * 20
 
@@ -153,10 +271,58 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
         answer.out_of_scope.CopyFrom(tensors.encode(np.array([len(text) / 64 for text in texts], np.float32)))
         return answer
 
+    def PredictRecords(self, request, context):
+        self._enter("PredictRecords", request, context)
+        version = request.version or self._head(request.head, context).serving_version
+        answers_left = self.breaks["PredictRecords"].popleft() if self.breaks["PredictRecords"] else -1
+        for progress in (0.0, 0.5):
+            if answers_left == 0:
+                fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)(context)
+            answers_left -= 1
+            yield heads_v1.PredictRecordsResponse(progress=progress, version=version, written_count=int(progress * 10))
+        yield PREDICTED_RECORDS
+
     def EvaluateHead(self, request, context):
         self._enter("EvaluateHead", request, context)
         self._head(request.head, context)
-        return EVALUATION
+        grouped = bool(request.examples.groups or request.examples.records.group_field)
+        answer = heads_v1.Evaluation(groups=GROUPS if grouped else None)
+        answer.MergeFrom(EVALUATION)
+        return answer
+
+    def MeasureDrift(self, request, context):
+        self._enter("MeasureDrift", request, context)
+        self._head(request.head, context)
+        yield from self._steps("MeasureDrift", heads_v1.MeasureDriftResponse, "comparing", context)
+        yield heads_v1.MeasureDriftResponse(progress=1.0, drift=DRIFT)
+
+    def AuditLabels(self, request, context):
+        self._enter("AuditLabels", request, context)
+        yield from self._steps("AuditLabels", heads_v1.AuditLabelsResponse, "judging labels", context)
+        yield heads_v1.AuditLabelsResponse(progress=1.0, audit=AUDIT)
+
+    def SuggestLabels(self, request, context):
+        self._enter("SuggestLabels", request, context)
+        yield from self._steps("SuggestLabels", heads_v1.SuggestLabelsResponse, "selecting", context)
+        yield heads_v1.SuggestLabelsResponse(progress=1.0, suggestions=SUGGESTIONS)
+
+    def _steps(self, method, response, step, context):
+        """How far an answer is; breaks off where that is asked for."""
+        yield response(step="waiting")
+        if self.breaks[method]:
+            self.breaks[method].popleft()
+            fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)(context)
+        yield response(step=step, progress=0.5)
+
+    def CompareEncoders(self, request, context):
+        self._enter("CompareEncoders", request, context)
+        yield heads_v1.CompareEncodersResponse(cost=COST)
+        if request.validate_only:
+            return
+        for step, progress in (("embedding", 0.25), ("comparing", 0.75)):
+            yield heads_v1.CompareEncodersResponse(step=step, progress=progress)
+        if "nothing" not in request.layers:
+            yield heads_v1.CompareEncodersResponse(progress=1.0, comparison=COMPARISON)
 
     def ExportHead(self, request, context):
         self._enter("ExportHead", request, context)

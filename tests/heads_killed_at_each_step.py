@@ -16,7 +16,7 @@ import numpy.ma  # noqa: F401 - numpy imports it when first needed, which would 
 
 import made_heads
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import NotFound
+from frostline.server.errors import NotReady
 from frostline.server.heads import artifact
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import HeadConfig
@@ -34,7 +34,7 @@ def trained(heads, name):
 
 
 def write(heads, name, version):
-    artifact.write(heads.artifact_folder(name, version), fitted())
+    artifact.write(heads.folders.artifact(name, version), fitted())
 
 
 def begun(heads, name="a"):
@@ -108,7 +108,7 @@ def look(folder, kind, step):
     for name in found:
         try:
             serving[name] = heads.predictor(name)[0].number
-        except NotFound:
+        except NotReady:
             serving[name] = 0
     assert sorted(path.name for path in folder.iterdir()) == sorted(found)
     os.write(1, json.dumps({"kind": kind, "step": step, "found": found, "serving": serving}).encode() + b"\n")

@@ -1,10 +1,12 @@
 import json
 
+import numpy as np
 import pytest
 
 from fake_calls import Code, fails
 from fake_heads import ARCHIVE
 from frostline.v1 import head_service_pb2 as v1
+from frostline.wire import tensors
 from frostline.wire.reasons import Reason
 
 
@@ -52,11 +54,13 @@ def test_training_says_what_was_chosen_and_shows_its_steps(fake, pretend, pets):
 def test_options_reach_the_server(fake, pretended, pets, tmp_path):
     describe = tmp_path / "about.json"
     describe.write_text('{"owl": "a bird of the night"}')
+    np.save(target := tmp_path / "target.npy", np.eye(4, dtype=np.float32))
     told = pretended(
         *("heads", "train", "pets", pets, "--encoder", "tiny", "--describe", str(describe), "--recipe", "lda"),
         *("--strength", "0.5", "--balance-classes", "--abstain-error", "0.05", "--coverage", "0.8"),
         *("--description", "Noises", "--no-wait", "--collection", "notes", "--label-field", "label"),
         *("--filter", "n < $most", "--param", "most=3", "--vector", "title"),
+        *("--layer", "layer-1", "--scaling", "square_root", "--whiten", "--adapt-to", str(target)),
     )
     (request,) = fake.of("CreateHead")
     assert request.options == v1.HeadOptions(
@@ -66,7 +70,11 @@ def test_options_reach_the_server(fake, pretended, pets, tmp_path):
         descriptions={"owl": "a bird of the night"},
         abstain_error=0.05,
         coverage=0.8,
+        task=v1.HEAD_TASK_CLASS,
+        scaling=v1.FEATURE_SCALING_SQUARE_ROOT,
+        whiten=True,
     )
+    assert (request.layer, tensors.decode(request.target).tolist()) == ("layer-1", np.eye(4).tolist())
     records = request.examples.records
     assert (records.collection, records.field, records.vector_name) == ("collections/notes", "label", "title")
     assert (records.filter.expression, dict(records.filter.parameters)) == ("n < $most", {"most": b"3"})
@@ -191,6 +199,28 @@ def test_images_are_predicted(fake, pretend, trained, tmp_path):
     assert fake.of("Predict")[0].inputs[0].image == b"\xff\xd8"
 
 
+def test_a_collection_is_labelled(fake, pretend, trained):
+    options = ("--label-field", "animal", "--probability-field", "p", "--filter", "n < $m", "--param", "m=2")
+    shown = lines(pretend("heads", "predict-records", "pets", "notes", *options, "--most", "1"))
+    assert shown[0] == ["Head", "pets,", "version", "1"]
+    assert shown[1] == ["Written", "8", "records,", "3", "held", "just", "that", "already"]
+    assert shown[-3:] == [["LABEL", "RECORDS"], ["cat", "7"], ["and", "1", "more"]]
+    (request,) = fake.of("PredictRecords")
+    assert (request.label_field, request.probability_field, request.filter.expression) == ("animal", "p", "n < $m")
+
+
+def test_records_that_could_not_be_labelled_fail_the_command(pretend, pretended, trained, monkeypatch):
+    arguments = ("heads", "predict-records", "pets", "notes", "--label-field", "animal")
+    assert pretended(*arguments)["predicted"]["labels"] == {"cat": 7, "dog": 3}
+    spoiled = v1.PredictRecordsResponse(progress=1, failed_count=2, failure="record 'a': no")
+    monkeypatch.setattr("fake_heads.PREDICTED_RECORDS", spoiled)
+    result = pretend(*arguments)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        1,
+        "error: 2 records could not be written; the first: record 'a': no",
+    )
+
+
 def test_an_evaluation_shows_the_worst_classes_and_the_most_confused_pairs(pretend, trained, pets):
     shown = lines(pretend("heads", "evaluate", "pets", pets, "--worst", "2"))
     assert shown[1] == ["Accuracy", "87.5", "%", "(75.0", "to", "95.0)"]
@@ -203,6 +233,28 @@ def test_an_evaluation_shows_the_worst_classes_and_the_most_confused_pairs(prete
     ]
     assert shown[-3:] == [["TRUE", "PREDICTED", "TIMES"], ["dog", "cat", "2"], ["owl", "dog", "2"]]
     assert "WORST" not in pretend("heads", "evaluate", "pets", pets, "--worst", "0").stdout
+
+
+def test_an_evaluation_by_group_shows_the_gap_and_what_thresholds_would_do(fake, pretend, pretended, trained):
+    arguments = ("heads", "evaluate", "pets", "--collection", "notes", "--label-field", "color", "--group-field", "age")
+    shown = lines(pretend(*arguments, "--worst", "0"))
+    groups = shown.index(["GROUP", "EXAMPLES", "ACCURACY", "MACRO", "F1", "ANSWERED", "IN", "LABEL", "SET"])
+    assert shown[groups + 2] == "kitten 20 75.0 % (65.0 to 85.0) 0.500 75.0 % 90.0 %".split()
+    assert "Gap 12.5 points (-5.0 to 25.0) from kitten to adult".split() in shown
+    assert "By chance as large in 25.0 % of random groups".split() in shown
+    before = "50.0 %, of which (unknown) are right"
+    assert f"adult 0.250 {before} 100.0 %, of which 87.5 % are right".split() in shown
+    assert f"kitten (never answers) {before} 0.0 %, of which (unknown) are right".split() in shown
+    assert shown[-1] == "Gap of answers 12.5 points (0.0 to 25.0) before, (unknown) after".split()
+    assert fake.of("EvaluateHead")[0].examples.records.group_field == "age"
+    assert pretended(*arguments)["groups"]["mitigation"]["thresholds"][1]["threshold"] == 2
+
+
+def test_groups_of_a_file(fake, pretend, trained, tmp_path):
+    path = tmp_path / "aged.jsonl"
+    path.write_text('{"text": "miaow", "label": "cat", "age": 3}')
+    assert pretend("heads", "evaluate", "pets", str(path), "--group-field", "age").exit_code == 0
+    assert fake.of("EvaluateHead")[0].examples.examples[0].group == "3"
 
 
 def test_an_evaluation_for_programs(fake, pretended, trained, pets):

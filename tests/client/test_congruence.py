@@ -35,6 +35,7 @@ FULL = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED)
 SOON = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED, hint=0.001)
 
 EXAMPLES = [Example(text="miaow", label="cat"), Example(vector=EYE[0], label="dog"), Example(text="purr", label="cat")]
+LABELLED = [Example(text="miaow", label="cat"), Example(text="woof", label="dog")]
 TRAINED = ("train_head", ("pets", EXAMPLES), {"encoder": "tiny"})
 
 Step = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -157,6 +158,17 @@ SCENARIOS: dict[str, list[Step]] = {
         ("predict", ("pets", []), {}),
         ("predict", ("pets", "alone"), {}),
         ("predict", ("none", ["a"]), {}),
+    ],
+    "questions": [
+        TRAINED,
+        ("predict_records", ("pets", "notes", "kind"), {"probability_field": "sure"}),
+        ("compare_encoders", (LABELLED,), {"layers": ["pooled"]}),
+        ("comparison_cost", (LABELLED,), {}),
+        ("measure_transfer", (LABELLED,), {"encoder": "tiny"}),
+        ("measure_drift", ("pets", ["a", "b"]), {"limit": 3}),
+        ("audit_labels", ("pets",), {"limit": 7}),
+        ("suggest_labels", ("pets", ["a", "b"]), {"count": 2}),
+        ("suggest_labels", ("pets", ["a"]), {"strategy": "luck"}),
     ],
     "an export": [TRAINED, ("export_head", ("pets", "/dev/full/head.zip"), {}), ("export_head", ("pets", ""), {})],
 }

@@ -33,6 +33,7 @@ BY_REASON = {
     Reason.CONFLICT: (Code.ABORTED, Conflict),
     Reason.SPACE_MISMATCH: (Code.FAILED_PRECONDITION, SpaceMismatch),
     Reason.IN_USE: (Code.FAILED_PRECONDITION, InUse),
+    Reason.NOT_READY: (Code.FAILED_PRECONDITION, FailedPrecondition),
     Reason.PERMISSION_DENIED: (Code.PERMISSION_DENIED, PermissionDenied),
     Reason.OVERLOADED: (Code.RESOURCE_EXHAUSTED, Overloaded),
     Reason.STORAGE_FULL: (Code.RESOURCE_EXHAUSTED, StorageFull),

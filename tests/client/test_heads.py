@@ -57,6 +57,11 @@ def test_options_reach_the_server(fake, client):
         descriptions={"owl": "a bird"},
         abstain_error=0.05,
         coverage=0.8,
+        encoder="tiny",
+        layer="layer-1",
+        scaling="square_root",
+        whiten=True,
+        adapt_to=embeddings(),
         description="Pets",
     )
     client.train_head("plain", PETS)
@@ -68,9 +73,18 @@ def test_options_reach_the_server(fake, client):
         descriptions={"owl": "a bird"},
         abstain_error=0.05,
         coverage=0.8,
+        task=v1.HEAD_TASK_CLASS,
+        scaling=v1.FEATURE_SCALING_SQUARE_ROOT,
+        whiten=True,
     )
-    assert (full.head_id, full.description, full.encoder) == ("pets", "Pets", "")
-    assert plain.options == v1.HeadOptions(recipe=v1.RECIPE_AUTO, coverage=0.9)
+    assert (full.head_id, full.description, full.encoder, full.layer) == ("pets", "Pets", "encoders/tiny", "layer-1")
+    assert (tensors.decode(full.target) == EYE).all()
+    assert full.target_space == SPACE
+    assert plain.options == v1.HeadOptions(
+        recipe=v1.RECIPE_AUTO, coverage=0.9, task=v1.HEAD_TASK_CLASS, scaling=v1.FEATURE_SCALING_NONE
+    )
+    assert not plain.HasField("target")
+    assert not plain.HasField("target_space")
 
 
 def test_progress_is_reported_until_the_head_is_ready(client):
@@ -241,6 +255,18 @@ def test_heads_merge_by_name_and_by_archive(fake, client, pets, tmp_path):
     parts = fake.of("MergeHeads")[0].parts
     assert [part.head or part.archive for part in parts] == ["heads/pets", ARCHIVE, b"PK"]
     assert (merged.name, merged.description) == ("all", "Both")
+
+
+def test_a_call_that_is_tried_again_is_known_as_the_same(fake, client, pets):
+    for method in ("CreateHead", "UpdateHead", "MergeHeads"):
+        fake.faults[method] += [fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)]
+    client.train_head("pets", PETS, encoder="tiny")
+    client.update_head("pets", removed_classes=["dog"])
+    client.merge_heads("both", ["pets", "pets"])
+    for method in ("CreateHead", "UpdateHead", "MergeHeads"):
+        first, again = (request.request_id for request in fake.of(method)[-2:])
+        assert first == again != ""
+    assert len({request.request_id for request in fake.of("CreateHead")}) == 2
 
 
 def test_rolling_back_is_one_call(client, pets):

@@ -3,9 +3,21 @@ import pytest
 
 from fake_encoders import SPACE
 from fake_heads import EVALUATION
-from frostline.client import Embeddings, Example, Internal, InvalidInput, Prediction, Timings
+from frostline.client import (
+    Embeddings,
+    Example,
+    GroupAnswers,
+    GroupThreshold,
+    Internal,
+    Interval,
+    InvalidInput,
+    LabelledRecords,
+    PredictedRecords,
+    Prediction,
+    Timings,
+)
 from frostline.client._from_wire import space_of
-from frostline.v1.head_service_pb2 import Evaluation
+from frostline.v1.head_service_pb2 import Evaluation, PredictRecordsResponse
 from frostline.wire import tensors
 
 PETS = [Example(text=label, label=label) for label in ("cat", "dog", "owl")]
@@ -161,6 +173,43 @@ def test_an_answer_that_does_not_fit_is_the_servers_fault(fake, client, monkeypa
         client.predict("pets", ["a", "b"])
 
 
+def test_records_are_labelled_and_the_caller_hears_how_far_it_is(fake, client):
+    heard = []
+    found = client.predict_records(
+        "pets",
+        "notes",
+        "animal",
+        probability_field="how.likely",
+        filter="n < $most",
+        parameters={"most": 3},
+        vector_name="photo",
+        progress=lambda *each: heard.append(each),
+    )
+    assert found == PredictedRecords(1, 8, 3, 1, 2, 0, "", {"cat": 7, "dog": 3}, 9)
+    assert list(found.labels) == ["cat", "dog"]
+    assert heard == [("labelling", 0.0), ("labelling", 0.5), ("labelling", 1.0)]
+    (request,) = fake.of("PredictRecords")
+    assert (request.head, request.collection, request.version) == ("heads/pets", "collections/notes", 0)
+    assert (request.label_field, request.probability_field, request.vector_name) == ("animal", "how.likely", "photo")
+    assert (request.filter.expression, request.filter.parameters["most"]) == ("n < $most", b"3")
+
+
+def test_a_labelling_that_breaks_off_is_begun_again_with_its_version(fake, client):
+    fake.breaks["PredictRecords"] += [1]
+    assert client.predict_records("pets", "notes", "animal").written_count == 8
+    assert [request.version for request in fake.of("PredictRecords")] == [0, 1]
+
+
+async def test_a_labelling_may_be_awaited(fake, aclient):
+    assert (await aclient.predict_records("pets", "notes", "animal")).labels == {"cat": 7, "dog": 3}
+
+
+def test_a_labelling_that_ends_early_is_the_servers_fault(client, monkeypatch):
+    monkeypatch.setattr("fake_heads.PREDICTED_RECORDS", PredictRecordsResponse(progress=0.9))
+    with pytest.raises(Internal, match="stopped labelling collection 'notes'"):
+        client.predict_records("pets", "notes", "animal")
+
+
 def test_an_evaluation_reads_as_plain_types(fake, client):
     judged = client.evaluate_head("pets", PETS, version=1)
     assert (judged.accuracy.value, judged.accuracy.low, judged.accuracy.high) == (0.875, 0.75, 0.95)
@@ -172,6 +221,49 @@ def test_an_evaluation_reads_as_plain_types(fake, client):
     np.testing.assert_array_equal(judged.confusion, [[19, 1, 0], [2, 12, 1], [0, 2, 3]])
     (request,) = fake.of("EvaluateHead")
     assert (request.version, [example.text for example in request.examples.examples]) == (1, ["cat", "dog", "owl"])
+
+
+def test_an_evaluation_by_group_reads_as_plain_types(fake, client):
+    judged = client.evaluate_head("pets", vectors=EYE, labels=["cat"] * 4, groups=["adult", "kitten"] * 2).groups
+    assert [group.group for group in judged.groups] == ["adult", "kitten"]
+    assert judged.groups[0].answered_accuracy is None
+    assert (judged.best, judged.worst, judged.gap, judged.p_value) == (
+        "adult",
+        "kitten",
+        Interval(0.125, -0.05, 0.25),
+        0.25,
+    )
+    assert judged.mitigation.thresholds[0] == GroupThreshold(
+        "adult", 0.25, GroupAnswers(0.5, None), GroupAnswers(1.0, 0.875)
+    )
+    assert (judged.mitigation.gap_before, judged.mitigation.gap_after) == (Interval(0.125, 0.0, 0.25), None)
+    assert list(fake.of("EvaluateHead")[0].examples.groups) == ["adult", "kitten"] * 2
+    assert client.evaluate_head("pets", vectors=EYE, labels=["cat"] * 4).groups is None
+
+
+def test_groups_go_with_examples_and_records(fake, client):
+    examples = [Example(text="a", label="cat", group="old"), Example(vector=EYE[0], label="dog", group="young")]
+    records = LabelledRecords("notes", "color", group_field="age")
+    client.evaluate_head("pets", examples, vectors=EYE[:1], labels=["dog"], records=records)
+    (request,) = fake.of("EvaluateHead")
+    assert [(each.text, each.group) for each in request.examples.examples] == [("a", "old")]
+    assert list(request.examples.groups) == ["", "young"]
+    assert request.examples.records.group_field == "age"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"groups": ["a"]}, "groups belong to vectors, which are missing"),
+        ({"vectors": EYE, "labels": ["cat"] * 4, "groups": ["a"]}, "4 vectors and 1 groups do not fit"),
+        ({"vectors": EYE, "labels": ["cat"] * 4, "groups": "aaaa"}, "one str was passed"),
+        ({"examples": [Example(text="a", label="cat", group="\ud800")]}, "group of example 0: "),
+    ],
+)
+def test_groups_that_cannot_be_sent_are_refused_by_the_client(fake, client, more, message):
+    with pytest.raises(InvalidInput, match=message):
+        client.evaluate_head("pets", **more)
+    assert not fake.of("EvaluateHead")
 
 
 def test_the_most_confused_pairs_come_first_and_right_ones_never(client):

@@ -4,9 +4,21 @@ from pathlib import Path
 import pytest
 
 import frostline.client
-from frostline.client import errors, heads, predictions, queries, resources, stats, types
+from frostline.client import (
+    comparisons,
+    errors,
+    findings,
+    groups,
+    heads,
+    predictions,
+    queries,
+    resources,
+    stats,
+    transfer,
+    types,
+)
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, errors)
+PUBLIC = (types, queries, resources, stats, heads, predictions, groups, comparisons, transfer, findings, errors)
 ROOM = Path(frostline.client.__file__).parent
 
 

@@ -42,6 +42,19 @@ def test_labels_may_be_numbers_and_booleans(lines):
     assert labels == ["3", "true", "1.5"]
 
 
+def test_groups_come_from_a_field_of_any_kind_of_rows(lines, table):
+    path = lines({"text": "miaow", "label": "cat", "age": 3}, {"text": "woof", "label": "dog", "age": 7})
+    assert [example.group for example in read_examples(path, group_field="age")] == ["3", "7"]
+    path = table(text=["miaow", "woof"], label=["cat", "dog"], by=["a", "b"], raw=[b"\xff", b"\xff"])
+    assert [example.group for example in read_examples(path, group_field="by")] == ["a", "b"]
+
+
+def test_a_missing_group_says_which_row_and_which_option(lines):
+    path = lines({"text": "miaow", "label": "cat", "age": 3}, {"text": "woof", "label": "dog"})
+    with pytest.raises(BadSource, match=r"row 2 of .* has no 'age', it has 'text', 'label'; .*--group-field"):
+        read_examples(path, group_field="age")
+
+
 def test_csv(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("n,label,text\n1,cat,miaow\n2,dog,woof\n")
@@ -74,7 +87,7 @@ def test_an_image_without_a_label_is_named(tmp_path):
         read_examples(str(tmp_path))
 
 
-@pytest.mark.parametrize("option", ["text_field", "image_field", "label_field"])
+@pytest.mark.parametrize("option", ["text_field", "image_field", "label_field", "group_field"])
 def test_a_folder_has_no_fields(tmp_path, option):
     with pytest.raises(BadSource, match=f"leave out --{option.replace('_', '-')}$"):
         read_examples(str(tmp_path), **{option: "x"})

@@ -8,15 +8,19 @@ import typer
 
 from frostline.cli.arguments import Filter, Parameters
 from frostline.cli.failure import CommandFailed
-from frostline.cli.head_output import percent
+from frostline.cli.head_groups import show_groups
+from frostline.cli.head_output import percent, percent_interval
 from frostline.cli.head_progress import patience_seconds
 from frostline.cli.inputs import Files, Texts, inputs_of
 from frostline.cli.labelled_arguments import (
+    AnsweredTask,
     Collection,
+    GroupField,
     HeadName,
     ImageField,
     LabelField,
     Source,
+    Task,
     TextField,
     Vector,
     Version,
@@ -27,7 +31,7 @@ from frostline.cli.output import Column, say, show_fields, show_json, show_table
 from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
-    from frostline.client import Evaluation, Interval, Prediction, Predictions
+    from frostline.client import Evaluation, Interval, Prediction, Predictions, ValueEvaluation
 
 
 @client_command
@@ -70,16 +74,18 @@ def evaluate_head(
     text_field: TextField = "",
     image_field: ImageField = "",
     label_field: LabelField = "",
+    group_field: GroupField = "",
     collection: Collection = "",
     filter: Filter = "",
     param: Parameters = None,
     vector: Vector = "",
+    task: Task = AnsweredTask.CLASS,
     version: Version = 0,
     worst: Annotated[int, typer.Option(metavar="N", help="The most classes and pairs that are shown.", min=0)] = 10,
 ) -> None:
-    """Judge a head on labelled examples it has not seen."""
-    examples = examples_of(source, text_field, image_field, label_field)
-    records = records_of(collection, label_field, filter, param, vector)
+    """Judge a head on labelled examples it has not seen, and with --group-field by group too."""
+    examples = examples_of(source, text_field, image_field, label_field, task.value, group_field)
+    records = records_of(collection, label_field, filter, param, vector, group_field)
     if not examples and records is None:
         raise typer.BadParameter("give SOURCE or --collection; a head is judged on labelled examples")
     with session.connect() as client:
@@ -90,6 +96,8 @@ def evaluate_head(
         show_json(_evaluation_json(name, judged))
     else:
         _show_evaluation(name, judged, worst)
+        if judged.groups:
+            show_groups(judged.groups)
 
 
 def _print_json(head: str, names: Sequence[str], found: "Predictions", wall_seconds: float) -> None:
@@ -106,6 +114,8 @@ def _print_json(head: str, names: Sequence[str], found: "Predictions", wall_seco
 
 
 def _prediction_json(one: "Prediction") -> dict[str, object]:
+    if one.value is not None:
+        return {"value": one.value, "interval": one.interval, "out_of_scope": one.out_of_scope}
     return {
         "label": one.label or None,
         "probability": one.probability,
@@ -117,6 +127,9 @@ def _prediction_json(one: "Prediction") -> dict[str, object]:
 
 
 def _print_table(names: Sequence[str], found: "Predictions", limit: int) -> None:
+    if any(one.value is not None for one in found):
+        _print_numbers(names, found)
+        return
     columns = (
         Column("INPUT", elide=True),
         Column("LABEL", style="cyan"),
@@ -135,12 +148,51 @@ def _print_table(names: Sequence[str], found: "Predictions", limit: int) -> None
     show_table(columns, rows)
 
 
-def _show_evaluation(name: str, judged: "Evaluation", worst: int) -> None:
+def _print_numbers(names: Sequence[str], found: "Predictions") -> None:
+    columns = (
+        Column("INPUT", elide=True),
+        Column("VALUE", "right", style="cyan"),
+        Column("FROM", "right"),
+        Column("TO", "right"),
+        Column("OUT OF SCOPE", "right"),
+    )
+    rows: list[tuple[str, ...]] = []
+    for name, one in zip(names, found, strict=True):
+        low, high = one.interval or (None, None)
+        value = "failed" if one.value is None else f"{one.value:.6g}"
+        out_of_scope = "" if one.value is None else f"{one.out_of_scope:.2f}"
+        rows.append((name, value, _figure(low, "{:.6g}"), _figure(high, "{:.6g}"), out_of_scope))
+    show_table(columns, rows)
+
+
+def _show_value_evaluation(name: str, judged: "Evaluation", value: "ValueEvaluation") -> None:
+    coverage = "(no intervals)" if value.coverage is None else percent(value.coverage)
     show_fields(
         {
             "Head": f"{name}, version {judged.version}, on {judged.example_count:,} examples",
-            "Accuracy": _interval(judged.accuracy),
-            "Macro F1": _interval(judged.macro_f1),
+            "Mean absolute error": _of_numbers(value.mean_absolute_error),
+            "Root mean squared error": _of_numbers(value.root_mean_squared_error),
+            "Explained": percent_interval(value.explained) if value.explained else "(unknown)",
+            "Intervals": f"hold the true number in {coverage}, margin {_figure(value.margin, '{:.4g}')}",
+        }
+    )
+
+
+def _of_numbers(figure: "Interval") -> str:
+    return f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"
+
+
+def _show_evaluation(name: str, judged: "Evaluation", worst: int) -> None:
+    if judged.value is not None:
+        _show_value_evaluation(name, judged, judged.value)
+        return
+    of_labels = {} if judged.micro_f1 is None else {"Micro F1": percent_interval(judged.micro_f1)}
+    show_fields(
+        {
+            "Head": f"{name}, version {judged.version}, on {judged.example_count:,} examples",
+            "Accuracy": percent_interval(judged.accuracy),
+            "Macro F1": percent_interval(judged.macro_f1),
+            **of_labels,
             "Log loss": _figure(judged.log_loss, "{:.4f}"),
             "Calibration error": percent(judged.calibration_error),
             "Overfitting": _points(judged.overfitting_gap),
@@ -176,12 +228,11 @@ def _points(gap: float | None) -> str:
     return _figure(None if gap is None else 100 * gap, "{:+.1f} points on the training examples")
 
 
-def _interval(figure: "Interval") -> str:
-    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
-
-
 def _evaluation_json(name: str, judged: "Evaluation") -> dict[str, object]:
     from dataclasses import fields
 
     told: dict[str, object] = {field.name: getattr(judged, field.name) for field in fields(judged)}
+    if judged.value is not None:  # then the others are no figures
+        told = {key: told[key] for key in ("version", "example_count", "value")}
+        return {"head": name, **told}
     return {"head": name, **told, "confusion": judged.confusion.tolist()}

@@ -7,7 +7,7 @@ from frostline.cli.output import Column, duration, say, show_fields, show_json, 
 from frostline.cli.session import Session
 
 if TYPE_CHECKING:
-    from frostline.client import Head, HeadVersion
+    from frostline.client import Head, HeadVersion, Interval
 
 _SHOWN_CLASSES = 20
 _SHOWN_TRIALS = 10
@@ -67,6 +67,11 @@ def percent(share: float | None) -> str:
     return "(unknown)" if share is None else f"{100 * share:.1f} %"
 
 
+def percent_interval(figure: "Interval") -> str:
+    """A share and its interval: `87.5 % (75.0 to 95.0)`."""
+    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+
+
 def _show_version(version: "HeadVersion") -> None:
     if version.state == "ready":
         say("")
@@ -77,8 +82,18 @@ def _show_version(version: "HeadVersion") -> None:
 
 def _version_fields(version: "HeadVersion") -> dict[str, str]:
     threshold = version.abstain_threshold
+    recipe = f"{version.recipe}, strength {version.strength:g}{_scaled(version.scaling)}"
+    if not version.classes:  # it answers numbers
+        margin = "(too few examples)" if version.margin is None else f"within {version.margin:.4g}"
+        return {
+            "Recipe": recipe,
+            "Examples": f"{version.example_count:,}",
+            "True number": margin,
+            "Updates": "exact" if version.exact_updates else "trained anew",
+            "Training": duration(version.train_seconds),
+        }
     return {
-        "Recipe": f"{version.recipe}, strength {version.strength:g}",
+        "Recipe": recipe,
         "Examples": f"{version.example_count:,} of {len(version.classes):,} classes{_spread(version)}",
         "Held-out accuracy": percent(version.held_out_accuracy),
         "Temperature": f"{version.temperature:.3g}",
@@ -86,6 +101,11 @@ def _version_fields(version: "HeadVersion") -> dict[str, str]:
         "Updates": "exact" if version.exact_updates else "trained anew",
         "Training": duration(version.train_seconds),
     }
+
+
+def _scaled(scaling: str) -> str:
+    """Of which embeddings: `, square root`; nothing where they are as they came."""
+    return "" if scaling == "none" else f", {scaling.replace('_', ' ')}"
 
 
 def _spread(version: "HeadVersion") -> str:
@@ -100,11 +120,13 @@ def _head_fields(head: "Head") -> dict[str, object]:
     strength = "" if head.strength is None else f", strength {head.strength:g}"
     dimensions = head.space.dimensions
     balance = ", classes balanced" if head.balance_classes else ""
+    whiten = ", whitened" if head.whiten else ""
     fields: dict[str, object] = {
         "Name": head.name,
         "Description": head.description or "(none)",
         "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
-        "Asked for": f"{head.recipe}{strength}{balance}",
+        "Answers": {"labels": "several labels", "value": "a number"}.get(head.task, "one class"),
+        "Asked for": f"{head.recipe}{strength}{balance}{whiten}",
         "Label sets": f"hold the true label in {percent(head.coverage)}",
         "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
         "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",
@@ -140,8 +162,16 @@ def _show_trials(version: "HeadVersion") -> None:
     trials = sorted(version.trials, key=lambda trial: trial.log_loss)
     rows: list[tuple[str, ...]] = []
     for trial in trials[:_SHOWN_TRIALS]:
-        chosen = (trial.recipe, trial.strength) == (version.recipe, version.strength)
-        rows.append((trial.recipe, f"{trial.strength:g}", f"{trial.log_loss:.4f}", "chosen" if chosen else ""))
+        taken = version.recipe, version.strength, version.scaling
+        chosen = (trial.recipe, trial.strength, trial.scaling) == taken
+        rows.append(
+            (
+                trial.recipe + _scaled(trial.scaling),
+                f"{trial.strength:g}",
+                f"{trial.log_loss:.4f}",
+                "chosen" if chosen else "",
+            )
+        )
     say("")
     show_table(columns, rows)
     if len(trials) > _SHOWN_TRIALS:
@@ -149,12 +179,17 @@ def _show_trials(version: "HeadVersion") -> None:
 
 
 def _show_classes(version: "HeadVersion") -> None:
-    if len({found.example_count for found in version.classes}) < 2:  # all alike, which the fields say
+    of_labels = any(found.threshold is not None for found in version.classes)
+    if len({found.example_count for found in version.classes}) < 2 and not of_labels:  # all alike, as the fields say
         return
     fewest = sorted(version.classes, key=lambda found: (found.example_count, found.label))[:_SHOWN_CLASSES]
-    rows = ((found.label, f"{found.example_count:,}" if found.example_count else "described") for found in fewest)
+    rows = [[found.label, f"{found.example_count:,}" if found.example_count else "described"] for found in fewest]
+    columns = [Column("CLASS", elide=True), Column("EXAMPLES", "right")]
+    if of_labels:
+        columns.append(Column("GIVEN FROM", "right"))
+        rows = [[*row, f"{found.threshold or 0.0:.3f}"] for row, found in zip(rows, fewest, strict=True)]
     say("")
-    show_table((Column("CLASS", elide=True), Column("EXAMPLES", "right")), rows)
+    show_table(columns, rows)
     if len(version.classes) > _SHOWN_CLASSES:
         say(f"and {len(version.classes) - _SHOWN_CLASSES} more with as many or more", "dim")
 

@@ -1,4 +1,4 @@
-"""How far a training is."""
+"""How far a training, or another long piece of work, is."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -17,7 +17,30 @@ _STEPS = {
     "fitting": "Fitting",
     "calibrating": "Calibrating",
     "writing": "Writing",
+    "labelling": "Labelling records",
+    "selecting": "Selecting",
 }
+
+
+@contextmanager
+def question_progress(session: Session, text: str = "Sending examples") -> Generator[Callable[[str, float], None]]:
+    """Shows how far long work is while its block runs, unless a program reads the output.
+
+    Args:
+        session: knows its reader.
+        text: what is done before the first report.
+    """
+    with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
+        before = ""
+
+        def report(step: str, share: float) -> None:
+            nonlocal before
+            if step != before:
+                before = step
+                shown.step(_STEPS.get(step, step.capitalize()))
+            shown.update(round(share * _PERCENT), _PERCENT)
+
+        yield report
 
 
 @contextmanager
@@ -28,20 +51,18 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
         session: knows its reader.
         head: its name, for a user who interrupts the wait.
     """
-    with progress(None if session.as_json else console(stderr=True), "Sending examples", "%") as shown:
-        before = ""
+    with question_progress(session) as shown:
+        begun = False
 
         def report(step: str, share: float) -> None:
-            nonlocal before
-            if step != before:
-                before = step
-                shown.step(_STEPS.get(step, step))
-            shown.update(round(share * _PERCENT), _PERCENT)
+            nonlocal begun
+            begun = True
+            shown(step, share)
 
         try:
             yield report
         except KeyboardInterrupt:
-            if before:
+            if begun:
                 sys.stderr.write(
                     f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
                 )

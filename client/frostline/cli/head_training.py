@@ -3,7 +3,7 @@
 import enum
 import json
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,11 +12,13 @@ from frostline.cli.failure import CommandFailed
 from frostline.cli.head_output import show_trained
 from frostline.cli.head_progress import patience_seconds, training_progress
 from frostline.cli.labelled_arguments import (
+    AnsweredTask,
     Collection,
     HeadName,
     ImageField,
     LabelField,
     Source,
+    Task,
     TextField,
     Vector,
     examples_of,
@@ -24,10 +26,22 @@ from frostline.cli.labelled_arguments import (
 )
 from frostline.cli.session import Session, client_command
 
-_TEXT_ENCODER = "all-minilm-l6-v2"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TEXT_ENCODER = "all-minilm-l6-v2"
 
 Description = Annotated[
     str, typer.Option(metavar="TEXT", help="What the head is for, at most 1,000 characters.", show_default=False)
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="The recipe's penalty, shrinkage, C or number of neighbors; cross-validated when not given.",
+        show_default=False,
+    ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the training; `heads show` tells of it.")]
 
@@ -45,6 +59,15 @@ class Recipe(enum.StrEnum):
     PERCEPTRON = "perceptron"
 
 
+class Scaling(enum.StrEnum):
+    """What is done to the values of embeddings first."""
+
+    AUTO = "auto"
+    NONE = "none"
+    UNIT_LENGTH = "unit_length"
+    SQUARE_ROOT = "square_root"
+
+
 @client_command
 def train_head(
     session: Session,
@@ -54,7 +77,7 @@ def train_head(
         str,
         typer.Option(
             metavar="NAME",
-            help=f"Encoder of the texts or images; {_TEXT_ENCODER} for texts when not given.",
+            help=f"Encoder of the texts or images; {TEXT_ENCODER} for texts when not given.",
             show_default=False,
         ),
     ] = "",
@@ -77,17 +100,26 @@ def train_head(
     recipe: Annotated[
         Recipe, typer.Option(help="What it is trained from; auto takes the best of logistic, ridge and lda.")
     ] = Recipe.AUTO,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="The recipe's penalty, shrinkage, C or number of neighbors; cross-validated when not given.",
-            show_default=False,
-        ),
-    ] = None,
+    strength: Strength = None,
     balance_classes: Annotated[
         bool, typer.Option("--balance-classes", help="Let classes count alike, however many examples they have.")
     ] = False,
+    layer: Annotated[
+        str, typer.Option(metavar="NAME", help="Layer of the encoder; its default when not given.", show_default=False)
+    ] = "",
+    scaling: Annotated[
+        Scaling,
+        typer.Option(help="What is done to the values of embeddings; auto tries roots where none is negative."),
+    ] = Scaling.NONE,
+    whiten: Annotated[bool, typer.Option("--whiten", help="Spread embeddings alike in all directions first.")] = False,
+    adapt_to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Adapt the head to unlabelled inputs: their vectors, as `frostline embed --out` saves them.",
+            show_default=False,
+        ),
+    ] = None,
     abstain_error: Annotated[
         float,
         typer.Option(
@@ -100,6 +132,7 @@ def train_head(
     coverage: Annotated[
         float, typer.Option(metavar="SHARE", help="How often label sets shall hold the true label.", min=0.0, max=1.0)
     ] = 0.9,
+    task: Task = AnsweredTask.CLASS,
     description: Description = "",
     no_wait: NoWait = False,
 ) -> None:
@@ -107,12 +140,12 @@ def train_head(
 
     An earlier version goes on serving until the new one is ready.
     """
-    examples = examples_of(source, text_field, image_field, label_field)
+    examples = examples_of(source, text_field, image_field, label_field, task.value)
     records = records_of(collection, label_field, filter, param, vector)
     if not examples and records is None and describe is None:
         raise typer.BadParameter("give SOURCE, --collection or --describe; a head learns from something")
     if not encoder and records is None and all(example.image is None for example in examples):
-        encoder = _TEXT_ENCODER
+        encoder = TEXT_ENCODER
     with session.connect() as client, training_progress(session, name) as report:
         head = client.train_head(
             name,
@@ -125,6 +158,11 @@ def train_head(
             descriptions=_descriptions(describe),
             abstain_error=abstain_error,
             coverage=coverage,
+            layer=layer,
+            scaling=scaling.value,
+            whiten=whiten,
+            adapt_to=_vectors(adapt_to),
+            task=task.value,
             description=description,
             wait=not no_wait,
             progress=report,
@@ -157,14 +195,15 @@ def update_head(
     filter: Filter = "",
     param: Parameters = None,
     vector: Vector = "",
+    task: Task = AnsweredTask.CLASS,
     no_wait: NoWait = False,
 ) -> None:
     """Train a new version of a head: SOURCE and --collection are added, what --remove names goes.
 
-    With ridge, lda and nearest_mean the new weights are those of training on everything anew.
+    With ridge, lda and nearest_mean, and for numbers, the new weights are those of training on everything anew.
     """
-    added = examples_of(source, text_field, image_field, label_field)
-    removed = examples_of(remove, text_field, image_field, label_field)
+    added = examples_of(source, text_field, image_field, label_field, task.value)
+    removed = examples_of(remove, text_field, image_field, label_field, task.value)
     records = records_of(collection, label_field, filter, param, vector)
     if not (added or removed or remove_class or records):
         raise typer.BadParameter("give SOURCE, --collection, --remove or --remove-class; there is nothing to change")
@@ -233,3 +272,15 @@ def _descriptions(path: Path | None) -> dict[str, str] | None:
         if not isinstance(text, str):
             raise CommandFailed(f"{path} describes {label!r} by {str(text)[:60]!r}; a text is needed")
     return descriptions
+
+
+def _vectors(path: Path | None) -> "NDArray[np.float32] | None":
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise CommandFailed(f"{path} holds no vectors: {error}") from error
+    return vectors

@@ -10,9 +10,13 @@ from frostline.cli.arguments import Yes
 from frostline.cli.confirmation import confirm
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_asking import evaluate_head, predict
+from frostline.cli.head_comparison import compare_encoders
 from frostline.cli.head_output import percent, show_head
 from frostline.cli.head_progress import patience_seconds
+from frostline.cli.head_questions import audit, drift, suggest
+from frostline.cli.head_records import predict_records
 from frostline.cli.head_training import merge_heads, train_head, update_head
+from frostline.cli.head_transfer import measure_transfer
 from frostline.cli.labelled_arguments import HeadName, Version
 from frostline.cli.output import Column, say, show_fields, show_json, show_table, size
 from frostline.cli.session import Session, client_command
@@ -20,13 +24,21 @@ from frostline.cli.session import Session, client_command
 if TYPE_CHECKING:
     from frostline.client import Head
 
-app = typer.Typer(no_args_is_help=True, help="Train, ask, judge, update, merge and export heads.")
+app = typer.Typer(
+    no_args_is_help=True, help="Train, ask, judge, update, merge and export heads; compare encoders for them."
+)
 
 app.command("train")(train_head)
 app.command("predict")(predict)
+app.command("predict-records")(predict_records)
 app.command("evaluate")(evaluate_head)
+app.command("drift")(drift)
+app.command("audit")(audit)
+app.command("suggest")(suggest)
+app.command("compare")(compare_encoders)
 app.command("update")(update_head)
 app.command("merge")(merge_heads)
+app.command("transfer")(measure_transfer)
 
 
 class Format(enum.StrEnum):

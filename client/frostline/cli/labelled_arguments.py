@@ -1,5 +1,6 @@
 """Where labelled examples come from: options of several commands, and what they say."""
 
+import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,16 @@ import typer
 from frostline.cli.arguments import parameters
 
 if TYPE_CHECKING:
-    from frostline.client import Example, LabelledRecords
+    from frostline.client import Example, HeadTask, LabelledRecords
+
+
+class AnsweredTask(enum.StrEnum):
+    """What a head answers."""
+
+    CLASS = "class"
+    LABELS = "labels"
+    VALUE = "value"
+
 
 HeadName = Annotated[str, typer.Argument(metavar="HEAD", help="Name of the head.", show_default=False)]
 Source = Annotated[
@@ -37,6 +47,19 @@ LabelField = Annotated[
         metavar="FIELD", help="Field with the label, of rows or of records; label when not given.", show_default=False
     ),
 ]
+GroupField = Annotated[
+    str,
+    typer.Option(
+        metavar="FIELD", help="Field with the group, of rows or of records, to judge by group too.", show_default=False
+    ),
+]
+Task = Annotated[
+    AnsweredTask,
+    typer.Option(
+        help="What the head answers: one class, any number of labels (the field holds a list), or a number (the field "
+        "holds one)."
+    ),
+]
 Collection = Annotated[
     str,
     typer.Option(
@@ -53,17 +76,31 @@ Vector = Annotated[
 Version = Annotated[int, typer.Option(metavar="N", help="The version; the one that serves when 0.", min=0)]
 
 
-def examples_of(source: str | None, text_field: str, image_field: str, label_field: str) -> "list[Example]":
+def examples_of(
+    source: str | None,
+    text_field: str,
+    image_field: str,
+    label_field: str,
+    task: "HeadTask" = "class",
+    group_field: str = "",
+) -> "list[Example]":
     """Reads a source; none is no examples."""
     if source is None:
         return []
     from frostline.indexer import read_examples
 
-    return read_examples(source, text_field=text_field, image_field=image_field, label_field=label_field)
+    return read_examples(
+        source,
+        text_field=text_field,
+        image_field=image_field,
+        label_field=label_field,
+        task=task,
+        group_field=group_field,
+    )
 
 
 def records_of(
-    collection: str, label_field: str, filter: str, param: Sequence[str] | None, vector: str
+    collection: str, label_field: str, filter: str, param: Sequence[str] | None, vector: str, group_field: str = ""
 ) -> "LabelledRecords | None":
     """Labelled records of a collection; None where none is named."""
     if not collection:
@@ -74,4 +111,4 @@ def records_of(
     from frostline.client import LabelledRecords
 
     values: dict[str, Any] = parameters(param)
-    return LabelledRecords(collection, label_field or "label", filter, vector, values or None)
+    return LabelledRecords(collection, label_field or "label", filter, vector, values or None, group_field)

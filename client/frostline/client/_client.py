@@ -7,12 +7,15 @@ from typing import Self
 from frostline.client._blocking import BlockingTransport, run
 from frostline.client._channel import Endpoint
 from frostline.client._client_collections import CollectionMethods
+from frostline.client._client_comparisons import ComparisonMethods
 from frostline.client._client_encoders import EncoderMethods
+from frostline.client._client_findings import FindingMethods
 from frostline.client._client_heads import HeadMethods
 from frostline.client._client_predictions import PredictionMethods
 from frostline.client._client_reads import ReadMethods
 from frostline.client._client_search import SearchMethods
 from frostline.client._client_snapshots import SnapshotMethods
+from frostline.client._client_transfer import TransferMethods
 from frostline.client._client_writes import WriteMethods
 from frostline.client._operations import Operations
 from frostline.client._retry import Retry
@@ -27,13 +30,17 @@ class Client(
     SnapshotMethods,
     HeadMethods,
     PredictionMethods,
+    FindingMethods,
+    TransferMethods,
+    ComparisonMethods,
 ):
     """Talks to a Frostline server. Safe to use from several threads.
 
     Every method takes `timeout_seconds` and raises from the tree in `frostline.client.errors`. The time holds for a
     whole call, retries included. An operation that is cut into several calls has that time for each; one that streams
     (`embed`, `upsert` and `upsert_vectors` of more than one batch, `upsert_batches`, `add_encoder`, `optimize`,
-    `export_head`), for each answer of the server: a long job may take as long as it makes progress.
+    `export_head`, `predict_records`, `compare_encoders`, `measure_transfer`, `measure_drift`, `audit_labels`,
+    `suggest_labels`), for each answer of the server: a long job may take as long as it makes progress.
 
     Args:
         target: the server, `host:port`.

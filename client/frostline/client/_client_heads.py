@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from frostline.client._blocking import run
 from frostline.client._head_examples import HeadProgress
 from frostline.client._operations import Operations
-from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, HeadTask, LabelledRecords, Recipe
 from frostline.client.types import Embeddings
 
 
@@ -24,7 +24,8 @@ class HeadMethods:
         *,
         encoder: str = "",
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         recipe: Recipe = "auto",
@@ -33,6 +34,11 @@ class HeadMethods:
         descriptions: Mapping[str, str] | None = None,
         abstain_error: float = 0.0,
         coverage: float = 0.9,
+        task: HeadTask | None = None,
+        layer: str = "",
+        scaling: FeatureScaling = "none",
+        whiten: bool = False,
+        adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
@@ -49,7 +55,8 @@ class HeadMethods:
                 together where all live in one space.
             encoder: of texts and images; may be left out where there are none.
             vectors: ready vectors, of shape (n, d): cheaper than one in each example.
-            labels: their n labels.
+            labels: their n labels; or for each of them its labels, for a head that answers several.
+            values: their n numbers instead, for a head that answers numbers.
             records: labelled records of a collection.
             collection: where `record_id` of examples is looked up; that of `records` when empty.
             recipe: what the head is trained from; `auto` takes the best of logistic, ridge and lda by cross-validation.
@@ -59,7 +66,16 @@ class HeadMethods:
                 described classes need no others.
             abstain_error: the error, from 0 to 1, that answers shall stay below: the head abstains where it is not sure
                 enough. It never does when 0.
-            coverage: how often label sets shall hold the true label, between 0 and 1.
+            coverage: how often label sets shall hold the true label, and intervals the true number, between 0 and 1.
+            task: what the head answers: one `class`, any number of `labels`, or a `value`, which is a number. What the
+                examples say when None; records say classes.
+            layer: the encoder's layer whose output is taken; its default when empty.
+            scaling: what is done to the values of each embedding first. `auto` tries their square roots where none of
+                the examples' is negative, as of image encoders, and chooses by cross-validation. For heads of classes.
+            whiten: whether embeddings are spread alike in all directions before the recipe sees them. For heads of
+                classes; not for nearest_neighbors.
+            adapt_to: vectors of unlabelled inputs such as are to be predicted, of shape (m, d). The head is adapted to
+                them: examples get their mean and covariance before they are learned from. For heads of classes.
             description: what the head is for, at most 1,000 characters.
             wait: whether to wait; else the head is returned while it trains, and `get_head` tells how it went.
             progress: called with the step and how much of it all is done, from 0 to 1; see `HeadProgress`.
@@ -82,6 +98,7 @@ class HeadMethods:
                 encoder=encoder,
                 vectors=vectors,
                 labels=labels,
+                values=values,
                 records=records,
                 collection=collection,
                 recipe=recipe,
@@ -90,6 +107,11 @@ class HeadMethods:
                 descriptions=descriptions,
                 abstain_error=abstain_error,
                 coverage=coverage,
+                task=task,
+                layer=layer,
+                scaling=scaling,
+                whiten=whiten,
+                adapt_to=adapt_to,
                 description=description,
                 wait=wait,
                 progress=progress,
@@ -105,7 +127,8 @@ class HeadMethods:
         removed_classes: Sequence[str] = (),
         *,
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         wait: bool = True,
@@ -123,7 +146,8 @@ class HeadMethods:
             removed: examples to remove, with inputs and labels as they were given.
             removed_classes: classes to remove, with all their examples.
             vectors: ready vectors to add, of shape (n, d).
-            labels: their n labels.
+            labels: their n labels, see `train_head`.
+            values: their n numbers, for a head that answers numbers.
             records: labelled records of a collection, to add.
             collection: where `record_id` of examples is looked up.
             wait: see `train_head`; so are `progress` and `timeout_seconds`.
@@ -143,6 +167,7 @@ class HeadMethods:
                 removed_classes,
                 vectors=vectors,
                 labels=labels,
+                values=values,
                 records=records,
                 collection=collection,
                 wait=wait,

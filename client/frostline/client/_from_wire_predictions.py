@@ -30,6 +30,7 @@ class GatheredPredictions:
         self._errors: dict[int, ItemError] = {}
         self._timings = Timings()
         self._count = 0
+        self._margin: float | None = None
 
     def add(self, answer: v1.PredictResponse, count: int) -> None:
         """Takes the answer to so many inputs.
@@ -40,7 +41,8 @@ class GatheredPredictions:
         classes = list(answer.classes)
         if self._columns and (classes, answer.version) != (self._classes, self.version):
             raise Internal("the head was replaced while it predicted; predict again")
-        self._columns.append(_columns(answer, count))
+        self._columns.append(_value_columns(answer, count) if answer.values else _columns(answer, count))
+        self._margin = answer.margin if answer.HasField("margin") else None
         if answer.errors:
             self._errors.update(errors_of(answer.errors, offset=self._count))
         self._classes, self.version = classes, answer.version
@@ -50,11 +52,18 @@ class GatheredPredictions:
     def predictions(self) -> Predictions:
         """The predictions of all inputs."""
         columns = map(np.concatenate, zip(*self._columns, strict=True))
-        return Predictions(self._classes, *columns, errors=self._errors, version=self.version, timings=self._timings)
+        return Predictions(
+            self._classes,
+            *columns,
+            margin=self._margin,
+            errors=self._errors,
+            version=self.version,
+            timings=self._timings,
+        )
 
 
 def _columns(answer: v1.PredictResponse, count: int) -> Columns:
-    """Places, probabilities, abstained, out of scope, sizes of sets and their places; see `Predictions`."""
+    """Places, probabilities, abstained, out of scope, sizes of sets, their places and values; see `Predictions`."""
     probabilities = _floats(answer.probabilities, (count, -1))
     places = np.array(list(answer.labels), np.int32)
     abstained = np.array(list(answer.abstained), np.bool_)
@@ -70,7 +79,18 @@ def _columns(answer: v1.PredictResponse, count: int) -> Columns:
     )
     if not fits:
         raise Internal(f"the server's columns of predictions do not fit {count} inputs and each other")
-    return places.reshape(probabilities.shape), probabilities, abstained, out_of_scope, set_sizes, set_places
+    values = np.full(count, np.nan)
+    return places.reshape(probabilities.shape), probabilities, abstained, out_of_scope, set_sizes, set_places, values
+
+
+def _value_columns(answer: v1.PredictResponse, count: int) -> Columns:
+    """The same of a head that answers numbers."""
+    values = np.array(answer.values, np.float64)
+    if len(values) != count:
+        raise Internal(f"the server answered {len(values)} numbers to {count} inputs")
+    nowhere, unlikely = np.full((count, 1), -1, np.int32), np.zeros((count, 1), np.float32)
+    no_sets = np.zeros(count, np.int32), np.empty(0, np.int32)
+    return nowhere, unlikely, np.isnan(values), _floats(answer.out_of_scope, (count,)), *no_sets, values
 
 
 def _floats(tensor: embedding_pb2.Tensor, shape: tuple[int, ...]) -> NDArray[np.float32]:

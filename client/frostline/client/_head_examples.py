@@ -21,6 +21,7 @@ from frostline.client._to_wire import (
     vector_bytes,
 )
 from frostline.client._to_wire_heads import content_bytes, example_message, records_message
+from frostline.client._truths import Truth, say, truth_of, truths_of
 from frostline.client.errors import InvalidInput, SpaceMismatch, from_status
 from frostline.client.heads import Example, LabelledRecords
 from frostline.client.types import Embeddings, EmbeddingSpace, Input
@@ -46,9 +47,12 @@ class Given:
 
     examples: Iterable[Example] | AsyncIterable[Example] = ()
     vectors: ArrayLike | Embeddings | None = None
-    labels: Sequence[str] | None = None
+    labels: Sequence[str] | Sequence[Sequence[str]] | None = None
+    values: ArrayLike | None = None
+    groups: Sequence[str] | None = None
     records: LabelledRecords | None = None
     collection: str = ""
+    layer: str = ""
 
 
 class ExampleCalls(EncoderCalls):
@@ -57,13 +61,14 @@ class ExampleCalls(EncoderCalls):
     async def _examples(self, given: Given, embedder: Embedder, progress: HeadProgress | None = None) -> v1.Examples:
         kinds = await _sorted(given.examples)
         vectors = _Vectors()
-        vectors.add_given(given.vectors, given.labels)
+        vectors.add_given(given.vectors, truths_of(given.labels, given.values), given.groups)
         vectors.add_examples(kinds.vectors)
         contents = kinds.contents
         encoder, space = await embedder() if kinds.size_bytes > REQUEST_BYTES else ("", None)
         if encoder:
-            async for labels, embedded in self._embedded(contents, encoder, space, progress):
-                vectors.add(embedded.vectors, labels, embedded.space)
+            async for part, embedded in self._embedded(contents, encoder, space, given.layer, progress):
+                truths, groups = [truth_of(example) for example in part], [example.group for example in part]
+                vectors.add(embedded.vectors, truths, groups, embedded.space)
             contents = []
         message = vectors.message()
         message.examples.extend(example_message(example) for _, example in (*contents, *kinds.records))
@@ -83,9 +88,12 @@ class ExampleCalls(EncoderCalls):
         contents: Sequence[Numbered],
         encoder: str,
         space: EmbeddingSpace | None,
+        default_layer: str,
         progress: HeadProgress | None,
-    ) -> AsyncIterator[tuple[list[str], Embeddings]]:
-        layer, dimensions, normalize = (space.layer, space.dimensions, space.normalize) if space else ("", 0, None)
+    ) -> AsyncIterator[tuple[list[Example], Embeddings]]:
+        layer, dimensions, normalize = (
+            (space.layer, space.dimensions, space.normalize) if space else (default_layer, 0, None)
+        )
         for start in range(0, len(contents), _AT_ONCE):
             if progress:
                 progress("embedding", start / len(contents))
@@ -94,7 +102,7 @@ class ExampleCalls(EncoderCalls):
             embedded = await self.embed(inputs, encoder, layer=layer, dimensions=dimensions, normalize=normalize)
             for place, error in embedded.errors.items():
                 raise from_status(f"example {part[place][0]}: {error.message}", error.code, error.reason)
-            yield [example.label for _, example in part], embedded
+            yield [example for _, example in part], embedded
 
 
 @dataclass(slots=True)
@@ -138,9 +146,13 @@ def _check(place: int, example: Example) -> None:
     if [example.text, example.image, example.record_id].count(None) + (example.vector is None) != 3:
         raise InvalidInput(f"example {place} needs one of text, image, vector and record_id")
     try:
-        unicode(example.label)
+        truth_of(example)
     except InvalidInput as error:
         raise InvalidInput(f"label of example {place}: {error}") from error
+    try:
+        unicode(example.group)
+    except InvalidInput as error:
+        raise InvalidInput(f"group of example {place}: {error}") from error
 
 
 def _collection(given: Given, record: Numbered) -> str:
@@ -153,16 +165,24 @@ def _collection(given: Given, record: Numbered) -> str:
 
 
 class _Vectors:
-    """Ready vectors of one space, and their labels."""
+    """Ready vectors of one space, and what they say."""
 
     def __init__(self) -> None:
         self._rows: list[NDArray[np.float32]] = []
-        self._labels: list[str] = []
+        self._truths: list[Truth] = []
+        self._groups: list[str] = []
         self._space: EmbeddingSpace | None = None
 
-    def add(self, rows: NDArray[np.float32], labels: Sequence[str], space: EmbeddingSpace | None = None) -> None:
-        if len(rows) != len(labels):
-            raise InvalidInput(f"{len(rows)} vectors and {len(labels)} labels do not fit; give one of each")
+    def add(
+        self,
+        rows: NDArray[np.float32],
+        truths: Sequence[Truth],
+        groups: Sequence[str],
+        space: EmbeddingSpace | None = None,
+    ) -> None:
+        for given, what in ((truths, "labels"), (groups, "groups")):
+            if len(rows) != len(given):
+                raise InvalidInput(f"{len(rows)} vectors and {len(given)} {what} do not fit; give one of each")
         if self._rows and rows.shape[1] != self._rows[0].shape[1]:
             before = self._rows[0].shape[1]
             raise InvalidInput(
@@ -171,23 +191,28 @@ class _Vectors:
         if space and self._space and space != self._space:
             raise SpaceMismatch("vectors of two embedding spaces were given; embed all with one encoder, the same way")
         self._rows.append(rows)
-        self._labels += map(unicode, labels)
+        self._truths += truths
+        self._groups += map(unicode, groups)
         self._space = self._space or space
 
-    def add_given(self, vectors: ArrayLike | Embeddings | None, labels: Sequence[str] | None) -> None:
-        not_alone(labels)
-        if (vectors is None) != (labels is None):
-            missing = "labels" if labels is None else "vectors"
+    def add_given(
+        self, vectors: ArrayLike | Embeddings | None, truths: Sequence[Truth] | None, groups: Sequence[str] | None
+    ) -> None:
+        not_alone(groups)
+        if (vectors is None) != (truths is None):
+            missing = "labels" if truths is None else "vectors"
             raise InvalidInput(f"vectors and labels belong together; {missing} are missing")
-        if vectors is not None and labels is not None:
+        if vectors is not None and truths is not None:
             rows, space = matrix(vectors)
-            self.add(rows, labels, space)
+            self.add(rows, truths, [""] * len(truths) if groups is None else groups, space)
+        elif groups is not None:
+            raise InvalidInput("groups belong to vectors, which are missing; give each Example its group instead")
 
     def add_examples(self, examples: Sequence[Numbered]) -> None:
         for place, example in examples:
             try:
                 row = np.frombuffer(vector_bytes(cast("NDArray[np.float32]", example.vector)), "<f4")
-                self.add(row[np.newaxis], [example.label])
+                self.add(row[np.newaxis], [truth_of(example)], [example.group])
             except InvalidInput as error:
                 raise InvalidInput(f"example {place}: {error}") from error
 
@@ -195,4 +220,7 @@ class _Vectors:
         if not self._rows:
             return v1.Examples()
         space = space_message(self._space) if self._space else None
-        return v1.Examples(vectors=tensors.encode(np.concatenate(self._rows)), labels=self._labels, space=space)
+        message = v1.Examples(vectors=tensors.encode(np.concatenate(self._rows)), space=space)
+        message.groups.extend(self._groups if any(self._groups) else ())
+        say(self._truths, message)
+        return message

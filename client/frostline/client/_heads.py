@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,15 @@ from frostline.client._download import whole_file
 from frostline.client._from_wire_heads import head_of
 from frostline.client._head_examples import ExampleCalls, Given, HeadProgress
 from frostline.client._names import EXPORT_FORMATS, number_of
-from frostline.client._to_wire import encoder_path, head_path, not_alone, unicode, whole
+from frostline.client._to_wire import encoder_path, head_path, matrix, not_alone, space_message, unicode, whole
 from frostline.client._to_wire_heads import options_message, part_message
-from frostline.client._transport import Deadline, Stream, Transport
-from frostline.client.errors import FrostlineError, HeadFailed, Internal
-from frostline.client.heads import Example, ExportFormat, Head, LabelledRecords, Recipe
+from frostline.client._transport import Deadline
+from frostline.client._truths import task_of
+from frostline.client._watch import Watch
+from frostline.client.errors import HeadFailed, Internal
+from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, HeadTask, LabelledRecords, Recipe
 from frostline.v1 import head_service_pb2 as v1
+from frostline.wire import tensors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,7 +40,8 @@ class HeadCalls(ExampleCalls):
         *,
         encoder: str = "",
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         recipe: Recipe = "auto",
@@ -45,24 +50,47 @@ class HeadCalls(ExampleCalls):
         descriptions: Mapping[str, str] | None = None,
         abstain_error: float = 0.0,
         coverage: float = 0.9,
+        task: HeadTask | None = None,
+        layer: str = "",
+        scaling: FeatureScaling = "none",
+        whiten: bool = False,
+        adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
         progress: HeadProgress | None = None,
         timeout_seconds: float | None = None,
     ) -> Head:
         """Trains a head; see `Client.train_head`."""
-        given = Given(examples=examples, vectors=vectors, labels=labels, records=records, collection=collection)
+        given = Given(
+            examples=examples,
+            vectors=vectors,
+            labels=labels,
+            values=values,
+            records=records,
+            collection=collection,
+            layer=layer,
+        )
         request = v1.CreateHeadRequest(
             head_id=unicode(name),
             encoder=encoder_path(encoder) if encoder else "",
-            options=options_message(recipe, strength, balance_classes, descriptions, abstain_error, coverage),
+            options=options_message(
+                recipe, strength, balance_classes, descriptions, abstain_error, coverage, scaling, whiten
+            ),
             description=unicode(description),
+            request_id=uuid.uuid4().hex,
+            layer=unicode(layer),
         )
+        if adapt_to is not None:
+            rows, space = matrix(adapt_to)
+            request.target.CopyFrom(tensors.encode(rows))
+            if space:
+                request.target_space.CopyFrom(space_message(space))
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return encoder, None
 
         request.examples.CopyFrom(await self._examples(given, embedder, progress))
+        request.options.task = task_of(request.examples, task)
         begun = await self._call(self._transport.heads.CreateHead, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)
 
@@ -74,7 +102,8 @@ class HeadCalls(ExampleCalls):
         removed_classes: Sequence[str] = (),
         *,
         vectors: ArrayLike | Embeddings | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        values: ArrayLike | None = None,
         records: LabelledRecords | None = None,
         collection: str = "",
         wait: bool = True,
@@ -83,9 +112,15 @@ class HeadCalls(ExampleCalls):
     ) -> Head:
         """Trains a new version of a head; see `Client.update_head`."""
         not_alone(removed_classes)
-        more = Given(examples=added, vectors=vectors, labels=labels, records=records, collection=collection)
+        more = Given(
+            examples=added, vectors=vectors, labels=labels, values=values, records=records, collection=collection
+        )
         less = Given(examples=removed, collection=collection)
-        request = v1.UpdateHeadRequest(name=head_path(name), removed_classes=[unicode(one) for one in removed_classes])
+        request = v1.UpdateHeadRequest(
+            name=head_path(name),
+            removed_classes=[unicode(one) for one in removed_classes],
+            request_id=uuid.uuid4().hex,
+        )
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
             return await self._embedder(name, timeout_seconds)
@@ -108,7 +143,10 @@ class HeadCalls(ExampleCalls):
         """Makes one head of several; see `Client.merge_heads`."""
         not_alone(parts)
         request = v1.MergeHeadsRequest(
-            head_id=unicode(name), parts=map(part_message, parts), description=unicode(description)
+            head_id=unicode(name),
+            parts=map(part_message, parts),
+            description=unicode(description),
+            request_id=uuid.uuid4().hex,
         )
         begun = await self._call(self._transport.heads.MergeHeads, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)
@@ -174,7 +212,8 @@ class HeadCalls(ExampleCalls):
         if not wait:
             return head_of(begun)
         longest = _REPORT_SECONDS if timeout_seconds is None else timeout_seconds
-        watch, last = _Watch(self._transport, begun.name), begun
+        request = v1.WatchHeadRequest(name=begun.name)
+        watch, last = Watch(self._transport, self._transport.heads.WatchHead, request), begun
         try:
             while report := await self._persist(watch.report, longest):
                 last = report.head if report.HasField("head") else last
@@ -183,29 +222,6 @@ class HeadCalls(ExampleCalls):
         finally:
             watch.close()
         return _ready(head_of(last), number)
-
-
-class _Watch:
-    """Reports on a head; one that breaks off is begun again, and begins with what there is then."""
-
-    def __init__(self, transport: Transport, head: str) -> None:
-        self._transport = transport
-        self._request = v1.WatchHeadRequest(name=head)
-        self._stream: Stream[v1.WatchHeadRequest, v1.WatchHeadResponse] | None = None
-
-    async def report(self, deadline: Deadline) -> v1.WatchHeadResponse | None:
-        if self._stream is None:
-            self._stream = self._transport.watch(self._transport.heads.WatchHead, self._request)
-        try:
-            return await self._stream.receive(deadline)
-        except FrostlineError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if self._stream:
-            self._stream.close()
-        self._stream = None
 
 
 def _ready(head: Head, number: int) -> Head:

@@ -5,10 +5,12 @@ from typing import Final, TypeVar
 
 from frostline.client.errors import InvalidInput
 from frostline.v1 import collection_pb2 as collections_v1
+from frostline.v1 import comparison_pb2 as comparisons_v1
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
 from frostline.v1 import head_service_pb2 as heads_v1
 from frostline.v1 import search_service_pb2 as search_v1
+from frostline.v1 import transfer_report_pb2 as transfer_v1
 from frostline.v1.collection_service_pb2 import (
     SEGMENT_STATE_QUARANTINED,
     SEGMENT_STATE_UNVERIFIED,
@@ -78,15 +80,43 @@ RECIPES: Final = {
     "nearest_neighbors": heads_v1.RECIPE_NEAREST_NEIGHBORS,
     "perceptron": heads_v1.RECIPE_PERCEPTRON,
 }
+HEAD_TASKS: Final = {
+    "class": heads_v1.HEAD_TASK_CLASS,
+    "labels": heads_v1.HEAD_TASK_LABELS,
+    "value": heads_v1.HEAD_TASK_VALUE,
+}
+FEATURE_SCALINGS: Final = {
+    "auto": heads_v1.FEATURE_SCALING_AUTO,
+    "none": heads_v1.FEATURE_SCALING_NONE,
+    "unit_length": heads_v1.FEATURE_SCALING_UNIT_LENGTH,
+    "square_root": heads_v1.FEATURE_SCALING_SQUARE_ROOT,
+}
 HEAD_STATES: Final = {
     "training": heads_v1.HEAD_STATE_TRAINING,
     "ready": heads_v1.HEAD_STATE_READY,
     "failed": heads_v1.HEAD_STATE_FAILED,
 }
+TRANSFER_VERDICTS: Final = {
+    "positive": transfer_v1.TRANSFER_VERDICT_POSITIVE,
+    "neutral": transfer_v1.TRANSFER_VERDICT_NEUTRAL,
+    "negative": transfer_v1.TRANSFER_VERDICT_NEGATIVE,
+    "inconclusive": transfer_v1.TRANSFER_VERDICT_INCONCLUSIVE,
+}
+TRANSFER_DISTANCES: Final = {
+    "": comparisons_v1.TRANSFER_DISTANCE_UNSPECIFIED,
+    "near": comparisons_v1.TRANSFER_DISTANCE_NEAR,
+    "between": comparisons_v1.TRANSFER_DISTANCE_BETWEEN,
+    "far": comparisons_v1.TRANSFER_DISTANCE_FAR,
+}
 EXPORT_FORMATS: Final = {
     "archive": heads_v1.EXPORT_FORMAT_ARCHIVE,
     "head-onnx": heads_v1.EXPORT_FORMAT_HEAD_ONNX,
     "onnx": heads_v1.EXPORT_FORMAT_ONNX,
+}
+LABEL_STRATEGIES: Final = {
+    "uncertainty": heads_v1.LABEL_STRATEGY_UNCERTAINTY,
+    "margin": heads_v1.LABEL_STRATEGY_MARGIN,
+    "coverage": heads_v1.LABEL_STRATEGY_COVERAGE,
 }
 
 

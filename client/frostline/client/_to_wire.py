@@ -1,7 +1,7 @@
 """Plain types to messages. What a message cannot hold is refused here, by name."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, cast
@@ -95,6 +95,14 @@ def matrix(vectors: ArrayLike | types.Embeddings) -> tuple[NDArray[np.float32], 
     if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.number):
         raise InvalidInput(f"vectors of shape (n, d) are needed, not {rows.dtype} of shape {rows.shape}")
     return rows.astype(np.float32, copy=False), None
+
+
+def are_vectors(inputs: object) -> bool:
+    """Whether inputs are ready vectors: an array, embeddings, or a list of nothing but arrays."""
+    if isinstance(inputs, (np.ndarray, types.Embeddings)):
+        return True
+    listed = cast("Sequence[object]", inputs) if isinstance(inputs, (list, tuple)) else ()
+    return bool(listed) and all(isinstance(each, np.ndarray) for each in listed)
 
 
 def image_bytes(image: bytes | Path) -> bytes:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from frostline.client._names import RECIPES, number_of
+from frostline.client._names import FEATURE_SCALINGS, RECIPES, number_of
 from frostline.client._to_wire import collection_path, head_path, image_bytes, number, unicode
 from frostline.client._to_wire_filters import filter_message
+from frostline.client._truths import truth_of
 from frostline.client.errors import InvalidInput
-from frostline.client.heads import Example, LabelledRecords, Recipe
+from frostline.client.heads import Example, FeatureScaling, LabelledRecords, Recipe, UnlabelledRecords
 from frostline.v1 import head_service_pb2 as v1
 
 
@@ -19,11 +20,13 @@ def options_message(
     descriptions: Mapping[str, str] | None,
     abstain_error: float,
     coverage: float,
+    scaling: FeatureScaling = "none",
+    whiten: bool = False,
 ) -> v1.HeadOptions:
     """How a head is trained, as `Client.train_head` takes it.
 
     Raises:
-        InvalidInput: an unknown recipe, or a number out of range.
+        InvalidInput: an unknown recipe or scaling, or a number out of range.
     """
     if not 0 <= number(abstain_error, "abstain_error") < 1:
         raise InvalidInput(f"abstain_error {abstain_error!r} must be at least 0 and below 1")
@@ -36,6 +39,8 @@ def options_message(
         descriptions={unicode(label): unicode(text) for label, text in (descriptions or {}).items()},
         abstain_error=abstain_error,
         coverage=coverage,
+        scaling=number_of(FEATURE_SCALINGS, scaling, "scaling"),
+        whiten=whiten,
     )
 
 
@@ -43,9 +48,16 @@ def example_message(example: Example) -> v1.Example:
     """An example that is no vector.
 
     Raises:
-        InvalidInput: it cannot be read, or is no Unicode.
+        InvalidInput: it cannot be read, is no Unicode, or says several things.
     """
-    message = v1.Example(label=unicode(example.label))
+    message = v1.Example(group=unicode(example.group))
+    match truth_of(example):
+        case str(label):
+            message.label = label
+        case tuple(labels):
+            message.labels.extend(labels)
+        case value:
+            message.value = value
     if example.text is not None:
         message.text = unicode(example.text)
     if example.image is not None:
@@ -64,6 +76,23 @@ def records_message(records: LabelledRecords) -> v1.LabelledRecords:
     if not isinstance(cast(object, records), LabelledRecords):
         raise InvalidInput(f"records must be a LabelledRecords, not a {type(records).__name__}")
     return v1.LabelledRecords(
+        collection=collection_path(records.collection),
+        field=unicode(records.field),
+        filter=filter_message(records.filter, records.parameters),
+        vector_name=unicode(records.vector_name),
+        group_field=unicode(records.group_field),
+    )
+
+
+def unlabelled_records_message(records: UnlabelledRecords) -> v1.UnlabelledRecords:
+    """Records of a collection, with or without labels.
+
+    Raises:
+        InvalidInput: they are none, or a name is no Unicode.
+    """
+    if not isinstance(cast(object, records), UnlabelledRecords):
+        raise InvalidInput(f"records must be an UnlabelledRecords, not a {type(records).__name__}")
+    return v1.UnlabelledRecords(
         collection=collection_path(records.collection),
         field=unicode(records.field),
         filter=filter_message(records.filter, records.parameters),
@@ -98,11 +127,15 @@ def content_bytes(example: Example) -> int:
         InvalidInput: it is no Unicode, or there is no such file.
     """
     if example.text is not None:
-        return len(unicode(example.text).encode()) + len(example.label)
+        return len(unicode(example.text).encode()) + _truth_bytes(example)
     if isinstance(example.image, bytes):
-        return len(example.image) + len(example.label)
+        return len(example.image) + _truth_bytes(example)
     path = cast(Path, example.image)
     try:
-        return path.stat().st_size + len(example.label)
+        return path.stat().st_size + _truth_bytes(example)
     except OSError as error:
         raise InvalidInput(f"cannot read image {path}: {error.strerror}") from error
+
+
+def _truth_bytes(example: Example) -> int:
+    return len(example.label) + sum(map(len, example.labels or ()))

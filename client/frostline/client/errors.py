@@ -168,6 +168,7 @@ _BY_REASON: Final[dict[str, type[FrostlineError]]] = {
     Reason.CONFLICT: Conflict,
     Reason.SPACE_MISMATCH: SpaceMismatch,
     Reason.IN_USE: InUse,
+    Reason.NOT_READY: FailedPrecondition,
     Reason.PERMISSION_DENIED: PermissionDenied,
     Reason.OVERLOADED: Overloaded,
     Reason.STORAGE_FULL: StorageFull,

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, cast, overload
+from math import isnan
+from typing import TYPE_CHECKING, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frostline.client.types import ItemError, Timings
+
+if TYPE_CHECKING:
+    from frostline.client.groups import GroupComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,12 @@ class Prediction:
         abstained: whether the head is not sure enough to answer. An input that failed counts as abstained.
         out_of_scope: how unlike the training examples the input is, from 0 to 1: the share of them, held out, that were
             more like the others than it is.
-        label_set: the labels that hold the true one as often as the head's `coverage` says, likeliest first.
+        label_set: the labels that hold the true one as often as the head's `coverage` says, likeliest first. Of a head
+            that answers several labels, those that the input is given.
         ranked: the likeliest classes and their probabilities, as many as were asked for.
+        value: the number, of a head that answers numbers; `label` is empty then. None of others.
+        interval: the two ends between which the true number lies as often as the head's `coverage` says; None where
+            the head had too few examples to say.
     """
 
     label: str
@@ -31,6 +39,8 @@ class Prediction:
     out_of_scope: float
     label_set: tuple[str, ...]
     ranked: tuple[tuple[str, float], ...]
+    value: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 _FAILED = Prediction("", 0.0, True, 1.0, (), ())
@@ -43,6 +53,7 @@ class _Lists(NamedTuple):
     out_of_scope: list[float]
     set_places: list[int]
     set_ends: list[int]
+    values: list[float]
 
 
 class Predictions(Sequence[Prediction]):
@@ -59,6 +70,8 @@ class Predictions(Sequence[Prediction]):
         out_of_scope: float32 of shape (n,).
         set_sizes: int32 of shape (n,): how many labels each label set has.
         set_places: int32: the label sets one after the other, as places in `classes`.
+        values: float64 of shape (n,): numbers, of a head that answers those; nan of others, and for failed inputs.
+        margin: half the width of intervals; None where there are none.
         errors: the inputs that failed, by index.
         version: the version of the head that predicted.
         timings: where the server's time went.
@@ -73,7 +86,9 @@ class Predictions(Sequence[Prediction]):
         out_of_scope: NDArray[np.float32],
         set_sizes: NDArray[np.int32],
         set_places: NDArray[np.int32],
+        values: NDArray[np.float64] | None = None,
         *,
+        margin: float | None = None,
         errors: Mapping[int, ItemError],
         version: int,
         timings: Timings,
@@ -85,6 +100,8 @@ class Predictions(Sequence[Prediction]):
         self.out_of_scope = out_of_scope
         self.set_sizes = set_sizes
         self.set_places = set_places
+        self.values = np.full(len(places), np.nan) if values is None else values
+        self.margin = margin
         self.errors = dict(errors)
         self.version = version
         self.timings = timings
@@ -106,14 +123,18 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
-        places, probabilities, abstained, out_of_scope, sets, ends = self._lists
+        places, probabilities, abstained, out_of_scope, sets, ends, values = self._lists
         index = range(len(self))[index]
         if places[index][0] < 0:
-            return _FAILED
+            return _FAILED if isnan(values[index]) else self._number(values[index], out_of_scope[index])
         ranked = [(self.classes[place], p) for place, p in zip(places[index], probabilities[index], strict=True)]
         label_set = [self.classes[place] for place in sets[ends[index] : ends[index + 1]]]
         label, probability = ranked[0]
         return Prediction(label, probability, abstained[index], out_of_scope[index], tuple(label_set), tuple(ranked))
+
+    def _number(self, value: float, out_of_scope: float) -> Prediction:
+        interval = None if self.margin is None else (value - self.margin, value + self.margin)
+        return Prediction("", 0.0, False, out_of_scope, (), (), value, interval)
 
     @cached_property
     def _lists(self) -> "_Lists":
@@ -125,6 +146,7 @@ class Predictions(Sequence[Prediction]):
             self.out_of_scope.tolist(),
             self.set_places.tolist(),
             [0, *np.cumsum(self.set_sizes).tolist()],
+            self.values.tolist(),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -133,6 +155,33 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
         return f"<Predictions of {len(self)} inputs{failed}>"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRecords:
+    """What became of the records of a collection that a head was to label.
+
+    Attributes:
+        version: the version that predicted.
+        written_count: records whose payload was changed.
+        unchanged_count: records whose payload held just that already, as after an earlier call that was broken off.
+        abstained_count: of both, those without a label, because the head abstains.
+        skipped_count: records without the vector.
+        failed_count: records that could not be written.
+        failure: why the first of these could not; empty where there are none.
+        labels: how many records have each label, most frequent first.
+        sequence: the commit that holds the last change; reads may wait for it with `min_sequence`.
+    """
+
+    version: int
+    written_count: int
+    unchanged_count: int
+    abstained_count: int
+    skipped_count: int
+    failed_count: int
+    failure: str
+    labels: Mapping[str, int]
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +219,26 @@ class ClassEvaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueEvaluation:
+    """How a head that answers numbers fared.
+
+    Attributes:
+        mean_absolute_error: in the unit of the numbers.
+        root_mean_squared_error: in the unit of the numbers.
+        explained: R squared, the share of the variance here that the head explains; below 0 where the mean of these
+            examples would do better. None where all numbers are the same.
+        coverage: the share of examples whose number lies in its interval; None where the head gives none.
+        margin: half the width of intervals; None where the head gives none.
+    """
+
+    mean_absolute_error: Interval
+    root_mean_squared_error: Interval
+    explained: Interval | None
+    coverage: float | None
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """How a head fared on examples it had not seen.
 
@@ -178,7 +247,8 @@ class Evaluation:
     Attributes:
         version: the version that was judged.
         example_count: examples judged.
-        accuracy: the share predicted right.
+        accuracy: the share predicted right; of several labels, of examples whose labels are all right. Of numbers this
+            and `macro_f1` are nan, and `value` says how the head fared.
         macro_f1: the mean F1 of classes that an example is of or was taken for.
         calibration_error: expected calibration error, 15 bins of equal width.
         log_loss: mean over the examples of known classes, in nats; None where there are none.
@@ -192,7 +262,11 @@ class Evaluation:
         mean_set_size: mean size of a label set.
         classes: the classes of the head and of the examples, by label.
         confusion: int64 of shape (c, c): true by predicted, both in the order of `classes`; of shape (0, 0) where these
-            are more than 1,000. No part of equality.
+            are more than 1,000, and of several labels. No part of equality.
+        micro_f1: of several labels, F1 over all labels of all examples; else None.
+        hamming_loss: of several labels, the share of all labels of all examples, had or not, that are wrong; else None.
+        value: how a head that answers numbers fared; else None.
+        groups: the same by group, for heads of classes; None where the examples have none.
     """
 
     version: int
@@ -209,6 +283,10 @@ class Evaluation:
     mean_set_size: float
     classes: tuple[ClassEvaluation, ...]
     confusion: NDArray[np.int64] = field(compare=False)
+    micro_f1: Interval | None = None
+    hamming_loss: float | None = None
+    value: ValueEvaluation | None = None
+    groups: "GroupComparison | None" = None
 
     def most_confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """The pairs that are mixed up most: the true label, the predicted one, and how often; most frequent first."""

@@ -1,5 +1,6 @@
 """Batch jobs over the client: a source of many rows becomes the records of a collection."""
 
+from frostline.indexer.contents import read_contents
 from frostline.indexer.errors import AllRejected, BadSource, IndexingError, JobChanged, JobStopped, MissingExtra
 from frostline.indexer.exporting import Exported, export
 from frostline.indexer.importing import ImportOptions, import_records
@@ -30,6 +31,7 @@ __all__ = [
     "import_records",
     "index",
     "open_source",
+    "read_contents",
     "read_examples",
     "reembed",
 ]

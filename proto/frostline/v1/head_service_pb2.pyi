@@ -5,8 +5,14 @@ Heads: light classifiers over frozen embeddings, trained from few labels and ser
 
 import builtins
 import collections.abc
+import frostline.v1.comparison_pb2
+import frostline.v1.drift_pb2
 import frostline.v1.embedding_pb2
+import frostline.v1.interval_pb2
+import frostline.v1.label_audit_pb2
+import frostline.v1.label_suggestion_pb2
 import frostline.v1.record_service_pb2
+import frostline.v1.transfer_report_pb2
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
@@ -70,6 +76,66 @@ RECIPE_PERCEPTRON: Recipe.ValueType  # 8
 """A perceptron with one hidden layer."""
 global___Recipe = Recipe
 
+class _HeadTask:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _HeadTaskEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_HeadTask.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    HEAD_TASK_UNSPECIFIED: _HeadTask.ValueType  # 0
+    """Stands for CLASS."""
+    HEAD_TASK_CLASS: _HeadTask.ValueType  # 1
+    """One class."""
+    HEAD_TASK_LABELS: _HeadTask.ValueType  # 2
+    """Any number of labels, also none: logistic regression, each label against the rest."""
+    HEAD_TASK_VALUE: _HeadTask.ValueType  # 3
+    """A number, by ridge regression; keeps statistics, so updates and merges are exact."""
+
+class HeadTask(_HeadTask, metaclass=_HeadTaskEnumTypeWrapper):
+    """What a head answers."""
+
+HEAD_TASK_UNSPECIFIED: HeadTask.ValueType  # 0
+"""Stands for CLASS."""
+HEAD_TASK_CLASS: HeadTask.ValueType  # 1
+"""One class."""
+HEAD_TASK_LABELS: HeadTask.ValueType  # 2
+"""Any number of labels, also none: logistic regression, each label against the rest."""
+HEAD_TASK_VALUE: HeadTask.ValueType  # 3
+"""A number, by ridge regression; keeps statistics, so updates and merges are exact."""
+global___HeadTask = HeadTask
+
+class _FeatureScaling:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _FeatureScalingEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_FeatureScaling.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    FEATURE_SCALING_UNSPECIFIED: _FeatureScaling.ValueType  # 0
+    """Stands for NONE."""
+    FEATURE_SCALING_AUTO: _FeatureScaling.ValueType  # 1
+    """NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+    FEATURE_SCALING_NONE: _FeatureScaling.ValueType  # 2
+    """Nothing."""
+    FEATURE_SCALING_UNIT_LENGTH: _FeatureScaling.ValueType  # 3
+    """Vectors are made as long as one."""
+    FEATURE_SCALING_SQUARE_ROOT: _FeatureScaling.ValueType  # 4
+    """Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+
+class FeatureScaling(_FeatureScaling, metaclass=_FeatureScalingEnumTypeWrapper):
+    """What is done to the values of each embedding before a recipe sees them."""
+
+FEATURE_SCALING_UNSPECIFIED: FeatureScaling.ValueType  # 0
+"""Stands for NONE."""
+FEATURE_SCALING_AUTO: FeatureScaling.ValueType  # 1
+"""NONE or, where no value of the examples is negative, what is better of NONE and SQUARE_ROOT by cross-validation."""
+FEATURE_SCALING_NONE: FeatureScaling.ValueType  # 2
+"""Nothing."""
+FEATURE_SCALING_UNIT_LENGTH: FeatureScaling.ValueType  # 3
+"""Vectors are made as long as one."""
+FEATURE_SCALING_SQUARE_ROOT: FeatureScaling.ValueType  # 4
+"""Each value gives way to its root, which keeps the sign; then vectors are made as long as one."""
+global___FeatureScaling = FeatureScaling
+
 class _HeadState:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -97,6 +163,34 @@ HEAD_STATE_READY: HeadState.ValueType  # 2
 HEAD_STATE_FAILED: HeadState.ValueType  # 3
 """Training failed; `failure` says why."""
 global___HeadState = HeadState
+
+class _LabelStrategy:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LabelStrategyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LabelStrategy.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LABEL_STRATEGY_UNSPECIFIED: _LabelStrategy.ValueType  # 0
+    """Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
+    LABEL_STRATEGY_UNCERTAINTY: _LabelStrategy.ValueType  # 1
+    """The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
+    LABEL_STRATEGY_MARGIN: _LabelStrategy.ValueType  # 2
+    """The two likeliest classes are about as likely. Of the least sure inputs, those that are unlike each other."""
+    LABEL_STRATEGY_COVERAGE: _LabelStrategy.ValueType  # 3
+    """It is like many inputs that are unlike all that have a label. Takes no head."""
+
+class LabelStrategy(_LabelStrategy, metaclass=_LabelStrategyEnumTypeWrapper):
+    """What makes an input worth a label."""
+
+LABEL_STRATEGY_UNSPECIFIED: LabelStrategy.ValueType  # 0
+"""Stands for MARGIN where a head that answers one label is named, else for COVERAGE."""
+LABEL_STRATEGY_UNCERTAINTY: LabelStrategy.ValueType  # 1
+"""The likeliest class is not likely. Of the least sure inputs, those that are unlike each other."""
+LABEL_STRATEGY_MARGIN: LabelStrategy.ValueType  # 2
+"""The two likeliest classes are about as likely. Of the least sure inputs, those that are unlike each other."""
+LABEL_STRATEGY_COVERAGE: LabelStrategy.ValueType  # 3
+"""It is like many inputs that are unlike all that have a label. Takes no head."""
+global___LabelStrategy = LabelStrategy
 
 class _ExportFormat:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -131,8 +225,28 @@ EXPORT_FORMAT_ONNX: ExportFormat.ValueType  # 3
 global___ExportFormat = ExportFormat
 
 @typing.final
+class LabelSet(google.protobuf.message.Message):
+    """Any number of labels, also none."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABELS_FIELD_NUMBER: builtins.int
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The labels; their order does not matter."""
+
+    def __init__(
+        self,
+        *,
+        labels: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["labels", b"labels"]) -> None: ...
+
+global___LabelSet = LabelSet
+
+@typing.final
 class Example(google.protobuf.message.Message):
-    """One labelled input."""
+    """One labelled input. What it says must be what the head answers: a class, several labels, or a number."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -141,6 +255,9 @@ class Example(google.protobuf.message.Message):
     VECTOR_FIELD_NUMBER: builtins.int
     RECORD_ID_FIELD_NUMBER: builtins.int
     LABEL_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_NUMBER: builtins.int
     text: builtins.str
     """A text."""
     image: builtins.bytes
@@ -148,10 +265,18 @@ class Example(google.protobuf.message.Message):
     record_id: builtins.str
     """A record of the collection that the request names; its stored vector is taken."""
     label: builtins.str
-    """Required. Its class."""
+    """Optional. Its class; required for heads of classes."""
+    value: builtins.float
+    """Optional. Its number; required for heads that answer numbers."""
+    group: builtins.str
+    """Optional. The group it is judged in, see `Evaluation.groups`. Training does not look at it."""
     @property
     def vector(self) -> frostline.v1.embedding_pb2.Vector:
         """A vector in the head's space."""
+
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. Its labels, for heads of several labels; it has none when empty."""
 
     def __init__(
         self,
@@ -161,9 +286,15 @@ class Example(google.protobuf.message.Message):
         vector: frostline.v1.embedding_pb2.Vector | None = ...,
         record_id: builtins.str = ...,
         label: builtins.str = ...,
+        labels: collections.abc.Iterable[builtins.str] | None = ...,
+        value: builtins.float | None = ...,
+        group: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["image", b"image", "kind", b"kind", "record_id", b"record_id", "text", b"text", "vector", b"vector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["image", b"image", "kind", b"kind", "label", b"label", "record_id", b"record_id", "text", b"text", "vector", b"vector"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_value", b"_value", "image", b"image", "kind", b"kind", "record_id", b"record_id", "text", b"text", "value", b"value", "vector", b"vector"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_value", b"_value", "group", b"group", "image", b"image", "kind", b"kind", "label", b"label", "labels", b"labels", "record_id", b"record_id", "text", b"text", "value", b"value", "vector", b"vector"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_value", b"_value"]) -> typing.Literal["value"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["text", "image", "vector", "record_id"] | None: ...
 
 global___Example = Example
@@ -178,14 +309,17 @@ class LabelledRecords(google.protobuf.message.Message):
     FIELD_FIELD_NUMBER: builtins.int
     FILTER_FIELD_NUMBER: builtins.int
     VECTOR_NAME_FIELD_NUMBER: builtins.int
+    GROUP_FIELD_FIELD_NUMBER: builtins.int
     collection: builtins.str
     """Required. The resource name, `collections/{collection}`."""
     field: builtins.str
-    """Required. Path of the payload field that holds the label: a string, a number or a boolean. Records without it are
-    passed over.
+    """Required. Path of the payload field that holds the label: a string, a number or a boolean; for heads of several
+    labels also an array of them, and for heads that answer numbers a number. Records without it are passed over.
     """
     vector_name: builtins.str
     """Optional. Name of the vector that is taken; the collection's first when empty."""
+    group_field: builtins.str
+    """Optional. Path of the payload field that holds the group, as `Example.group`. Records without it are passed over."""
     @property
     def filter(self) -> frostline.v1.record_service_pb2.Filter:
         """Optional. Which records are taken; all when unset."""
@@ -197,9 +331,10 @@ class LabelledRecords(google.protobuf.message.Message):
         field: builtins.str = ...,
         filter: frostline.v1.record_service_pb2.Filter | None = ...,
         vector_name: builtins.str = ...,
+        group_field: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "vector_name", b"vector_name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "group_field", b"group_field", "vector_name", b"vector_name"]) -> None: ...
 
 global___LabelledRecords = LabelledRecords
 
@@ -215,6 +350,9 @@ class Examples(google.protobuf.message.Message):
     RECORDS_FIELD_NUMBER: builtins.int
     COLLECTION_FIELD_NUMBER: builtins.int
     SPACE_FIELD_NUMBER: builtins.int
+    LABEL_SETS_FIELD_NUMBER: builtins.int
+    VALUES_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
     collection: builtins.str
     """Optional. The collection, `collections/{collection}`, that `record_id` of examples is looked up in."""
     @property
@@ -237,6 +375,18 @@ class Examples(google.protobuf.message.Message):
     def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
         """Optional. The space of `vectors`; checked when set."""
 
+    @property
+    def label_sets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LabelSet]:
+        """Optional. The labels of each of n `vectors`, instead of `labels`, for heads of several labels."""
+
+    @property
+    def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Optional. The numbers of n `vectors`, instead of `labels`, for heads that answer numbers."""
+
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The n groups of `vectors`, as `Example.group`."""
+
     def __init__(
         self,
         *,
@@ -246,9 +396,12 @@ class Examples(google.protobuf.message.Message):
         records: global___LabelledRecords | None = ...,
         collection: builtins.str = ...,
         space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
+        label_sets: collections.abc.Iterable[global___LabelSet] | None = ...,
+        values: collections.abc.Iterable[builtins.float] | None = ...,
+        groups: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["records", b"records", "space", b"space", "vectors", b"vectors"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["collection", b"collection", "examples", b"examples", "labels", b"labels", "records", b"records", "space", b"space", "vectors", b"vectors"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "examples", b"examples", "groups", b"groups", "label_sets", b"label_sets", "labels", b"labels", "records", b"records", "space", b"space", "values", b"values", "vectors", b"vectors"]) -> None: ...
 
 global___Examples = Examples
 
@@ -280,6 +433,9 @@ class HeadOptions(google.protobuf.message.Message):
     DESCRIPTIONS_FIELD_NUMBER: builtins.int
     ABSTAIN_ERROR_FIELD_NUMBER: builtins.int
     COVERAGE_FIELD_NUMBER: builtins.int
+    TASK_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    WHITEN_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Optional. The recipe; AUTO when unset."""
     strength: builtins.float
@@ -293,7 +449,19 @@ class HeadOptions(google.protobuf.message.Message):
     never abstains when 0.
     """
     coverage: builtins.float
-    """Optional. How often label sets shall hold the true label, from 0 to 1; 0.9 when 0."""
+    """Optional. How often label sets shall hold the true label, and intervals the true number, from 0 to 1; 0.9 when 0.
+    Heads of several labels do not look at it.
+    """
+    task: global___HeadTask.ValueType
+    """Optional. What it answers; CLASS when unset. LABELS takes the recipes AUTO and LOGISTIC, VALUE takes AUTO and RIDGE;
+    neither takes `descriptions`, `balance_classes` or `abstain_error`.
+    """
+    scaling: global___FeatureScaling.ValueType
+    """Optional. What is done to the values of each embedding first; NONE when unset."""
+    whiten: builtins.bool
+    """Optional. Whether embeddings are whitened before the recipe sees them: spread alike in all directions. Not for
+    NEAREST_NEIGHBORS.
+    """
     @property
     def descriptions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional. What each class is about, by label. Described classes need no examples, and the description counts like
@@ -309,9 +477,12 @@ class HeadOptions(google.protobuf.message.Message):
         descriptions: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         abstain_error: builtins.float = ...,
         coverage: builtins.float = ...,
+        task: global___HeadTask.ValueType = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        whiten: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_strength", b"_strength", "strength", b"strength"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "strength", b"strength"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength", "task", b"task", "whiten", b"whiten"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_strength", b"_strength"]) -> typing.Literal["strength"] | None: ...
 
 global___HeadOptions = HeadOptions
@@ -327,6 +498,10 @@ class CreateHeadRequest(google.protobuf.message.Message):
     EXAMPLES_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    LAYER_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    TARGET_SPACE_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. Its name: lower-case letters, digits, hyphens and underscores, at most 63, a letter or digit first. Where a
     head has the name already, this trains a new version of it from these examples alone.
@@ -337,6 +512,12 @@ class CreateHeadRequest(google.protobuf.message.Message):
     """
     description: builtins.str
     """Optional. What it is for, at most 1,000 characters."""
+    request_id: builtins.str
+    """Optional. At most 64 bytes of the client's choice: where a version was begun by the same request already, nothing is
+    done.
+    """
+    layer: builtins.str
+    """Optional. The encoder's layer whose output is taken; its default when empty. Needs an encoder."""
     @property
     def examples(self) -> global___Examples:
         """Required. What it learns from."""
@@ -344,6 +525,16 @@ class CreateHeadRequest(google.protobuf.message.Message):
     @property
     def options(self) -> global___HeadOptions:
         """Optional. How it is trained."""
+
+    @property
+    def target(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (m, dimensions): vectors of unlabelled inputs, such as are to be predicted. The head is
+        adapted to them: examples get their mean and covariance before they are learned from. At least 2.
+        """
+
+    @property
+    def target_space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `target`; checked when set."""
 
     def __init__(
         self,
@@ -353,9 +544,13 @@ class CreateHeadRequest(google.protobuf.message.Message):
         examples: global___Examples | None = ...,
         options: global___HeadOptions | None = ...,
         description: builtins.str = ...,
+        request_id: builtins.str = ...,
+        layer: builtins.str = ...,
+        target: frostline.v1.embedding_pb2.Tensor | None = ...,
+        target_space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "options", b"options"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "options", b"options", "target", b"target", "target_space", b"target_space"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "encoder", b"encoder", "examples", b"examples", "head_id", b"head_id", "layer", b"layer", "options", b"options", "request_id", b"request_id", "target", b"target", "target_space", b"target_space"]) -> None: ...
 
 global___CreateHeadRequest = CreateHeadRequest
 
@@ -369,8 +564,11 @@ class UpdateHeadRequest(google.protobuf.message.Message):
     ADDED_FIELD_NUMBER: builtins.int
     REMOVED_FIELD_NUMBER: builtins.int
     REMOVED_CLASSES_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. The resource name, `heads/{head}`."""
+    request_id: builtins.str
+    """Optional. As in `CreateHeadRequest`."""
     @property
     def added(self) -> global___Examples:
         """Optional. Examples to add; new labels make new classes."""
@@ -390,9 +588,10 @@ class UpdateHeadRequest(google.protobuf.message.Message):
         added: global___Examples | None = ...,
         removed: global___Examples | None = ...,
         removed_classes: collections.abc.Iterable[builtins.str] | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["added", b"added", "removed", b"removed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["added", b"added", "name", b"name", "removed", b"removed", "removed_classes", b"removed_classes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["added", b"added", "name", b"name", "removed", b"removed", "removed_classes", b"removed_classes", "request_id", b"request_id"]) -> None: ...
 
 global___UpdateHeadRequest = UpdateHeadRequest
 
@@ -429,10 +628,13 @@ class MergeHeadsRequest(google.protobuf.message.Message):
     HEAD_ID_FIELD_NUMBER: builtins.int
     PARTS_FIELD_NUMBER: builtins.int
     DESCRIPTION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     head_id: builtins.str
     """Required. The name of the merged head, as in `CreateHeadRequest`."""
     description: builtins.str
     """Optional. What it is for."""
+    request_id: builtins.str
+    """Optional. As in `CreateHeadRequest`."""
     @property
     def parts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___MergePart]:
         """Required. The heads, at least two."""
@@ -443,8 +645,9 @@ class MergeHeadsRequest(google.protobuf.message.Message):
         head_id: builtins.str = ...,
         parts: collections.abc.Iterable[global___MergePart] | None = ...,
         description: builtins.str = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["description", b"description", "head_id", b"head_id", "parts", b"parts"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["description", b"description", "head_id", b"head_id", "parts", b"parts", "request_id", b"request_id"]) -> None: ...
 
 global___MergeHeadsRequest = MergeHeadsRequest
 
@@ -522,7 +725,7 @@ class ListHeadsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Optional. The most heads to return; 100 when 0, at most 1000."""
+    """Optional. The most heads to return; 100 when 0, at most 1000. Fewer come where they are large."""
     page_token: builtins.str
     """Optional. `next_page_token` of an earlier answer."""
     def __init__(
@@ -619,17 +822,23 @@ class HeadClass(google.protobuf.message.Message):
 
     LABEL_FIELD_NUMBER: builtins.int
     EXAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
     label: builtins.str
     """Output only. Its label."""
     example_count: builtins.int
     """Output only. How many examples it was trained from."""
+    threshold: builtins.float
+    """Output only. For heads of several labels, the probability from which on an input is given the label."""
     def __init__(
         self,
         *,
         label: builtins.str = ...,
         example_count: builtins.int = ...,
+        threshold: builtins.float | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["example_count", b"example_count", "label", b"label"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_threshold", b"_threshold", "example_count", b"example_count", "label", b"label", "threshold", b"threshold"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_threshold", b"_threshold"]) -> typing.Literal["threshold"] | None: ...
 
 global___HeadClass = HeadClass
 
@@ -642,20 +851,26 @@ class Trial(google.protobuf.message.Message):
     RECIPE_FIELD_NUMBER: builtins.int
     STRENGTH_FIELD_NUMBER: builtins.int
     LOG_LOSS_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Output only. The recipe."""
     strength: builtins.float
     """Output only. Its strength."""
     log_loss: builtins.float
-    """Output only. Cross-validated log loss, in nats, with the temperature fitted."""
+    """Output only. Cross-validated log loss, in nats, with the temperature fitted. Of several labels the mean over them; of
+    numbers that of a normal distribution about the prediction, with its variance fitted.
+    """
+    scaling: global___FeatureScaling.ValueType
+    """Output only. The scaling it was tried with."""
     def __init__(
         self,
         *,
         recipe: global___Recipe.ValueType = ...,
         strength: builtins.float = ...,
         log_loss: builtins.float = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "strength", b"strength"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["log_loss", b"log_loss", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength"]) -> None: ...
 
 global___Trial = Trial
 
@@ -679,6 +894,9 @@ class HeadVersion(google.protobuf.message.Message):
     ABSTAIN_THRESHOLD_FIELD_NUMBER: builtins.int
     TRAIN_SECONDS_FIELD_NUMBER: builtins.int
     EXACT_UPDATES_FIELD_NUMBER: builtins.int
+    MARGIN_FIELD_NUMBER: builtins.int
+    SCALING_FIELD_NUMBER: builtins.int
+    TARGET_COUNT_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. Its number, from 1."""
     state: global___HeadState.ValueType
@@ -692,7 +910,9 @@ class HeadVersion(google.protobuf.message.Message):
     example_count: builtins.int
     """Output only. How many examples it was trained from."""
     held_out_accuracy: builtins.float
-    """Output only. Cross-validated accuracy on the training examples, from 0 to 1; unset where nothing could be held out."""
+    """Output only. Cross-validated accuracy on the training examples, from 0 to 1; unset where nothing could be held out.
+    Of several labels, the share of examples whose labels are all right; unset where it answers numbers.
+    """
     temperature: builtins.float
     """Output only. The temperature that logits are divided by."""
     abstain_threshold: builtins.float
@@ -701,13 +921,21 @@ class HeadVersion(google.protobuf.message.Message):
     """Output only. How long training took, without embedding."""
     exact_updates: builtins.bool
     """Output only. Whether updates and merges are exact."""
+    margin: builtins.float
+    """Output only. Where it answers numbers, how far the true one is off at most, as often as `coverage` says; unset where
+    there were too few examples to say.
+    """
+    scaling: global___FeatureScaling.ValueType
+    """Output only. What is done to the values of each embedding first; never AUTO once it is ready."""
+    target_count: builtins.int
+    """Output only. How many unlabelled inputs it is adapted to."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When it was asked for."""
 
     @property
     def classes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___HeadClass]:
-        """Output only. Its classes, by label."""
+        """Output only. Its classes, by label; none where it answers numbers."""
 
     @property
     def trials(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Trial]:
@@ -730,10 +958,16 @@ class HeadVersion(google.protobuf.message.Message):
         abstain_threshold: builtins.float = ...,
         train_seconds: builtins.float = ...,
         exact_updates: builtins.bool = ...,
+        margin: builtins.float | None = ...,
+        scaling: global___FeatureScaling.ValueType = ...,
+        target_count: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "recipe", b"recipe", "state", b"state", "strength", b"strength", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_held_out_accuracy", b"_held_out_accuracy"]) -> typing.Literal["held_out_accuracy"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_margin", b"_margin"]) -> typing.Literal["margin"] | None: ...
 
 global___HeadVersion = HeadVersion
 
@@ -847,8 +1081,14 @@ class PredictResponse(google.protobuf.message.Message):
     ERRORS_FIELD_NUMBER: builtins.int
     VERSION_FIELD_NUMBER: builtins.int
     TIMINGS_FIELD_NUMBER: builtins.int
+    VALUES_FIELD_NUMBER: builtins.int
+    MARGIN_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. The version that predicted."""
+    margin: builtins.float
+    """Output only. How far the true number is off at most, as often as the head's `coverage` says; unset where there were
+    too few examples to say.
+    """
     @property
     def classes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Output only. The labels that the columns below count, by label."""
@@ -873,7 +1113,7 @@ class PredictResponse(google.protobuf.message.Message):
 
     @property
     def set_sizes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Output only. How many labels each label set has."""
+        """Output only. How many labels each label set has. Of several labels, the set is what the input is given."""
 
     @property
     def set_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
@@ -886,6 +1126,12 @@ class PredictResponse(google.protobuf.message.Message):
     @property
     def timings(self) -> frostline.v1.embedding_pb2.Timings:
         """Output only. Where the time went."""
+
+    @property
+    def values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.float]:
+        """Output only. The predicted numbers, of heads that answer those: then only `out_of_scope`, `errors`, `version` and
+        `timings` are set beside them. Not a number for failed inputs.
+        """
 
     def __init__(
         self,
@@ -900,11 +1146,145 @@ class PredictResponse(google.protobuf.message.Message):
         errors: collections.abc.Iterable[frostline.v1.embedding_pb2.ItemError] | None = ...,
         version: builtins.int = ...,
         timings: frostline.v1.embedding_pb2.Timings | None = ...,
+        values: collections.abc.Iterable[builtins.float] | None = ...,
+        margin: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["out_of_scope", b"out_of_scope", "probabilities", b"probabilities", "timings", b"timings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["abstained", b"abstained", "classes", b"classes", "errors", b"errors", "labels", b"labels", "out_of_scope", b"out_of_scope", "probabilities", b"probabilities", "set_labels", b"set_labels", "set_sizes", b"set_sizes", "timings", b"timings", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_margin", b"_margin", "margin", b"margin", "out_of_scope", b"out_of_scope", "probabilities", b"probabilities", "timings", b"timings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_margin", b"_margin", "abstained", b"abstained", "classes", b"classes", "errors", b"errors", "labels", b"labels", "margin", b"margin", "out_of_scope", b"out_of_scope", "probabilities", b"probabilities", "set_labels", b"set_labels", "set_sizes", b"set_sizes", "timings", b"timings", "values", b"values", "version", b"version"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_margin", b"_margin"]) -> typing.Literal["margin"] | None: ...
 
 global___PredictResponse = PredictResponse
+
+@typing.final
+class PredictRecordsRequest(google.protobuf.message.Message):
+    """Asks for the records of a collection to be labelled."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    COLLECTION_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_FIELD_NUMBER: builtins.int
+    PROBABILITY_FIELD_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    VECTOR_NAME_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Required. The resource name, `heads/{head}`."""
+    collection: builtins.str
+    """Required. The resource name, `collections/{collection}`."""
+    label_field: builtins.str
+    """Required. Path of the payload field that the label is written into, as a string. Where the head abstains, the field is
+    removed. A record that holds an object or an array there is left as it is, and counts as failed.
+    """
+    probability_field: builtins.str
+    """Optional. Path of the payload field that the probability of the likeliest label is written into, rounded to four
+    places; none when empty.
+    """
+    vector_name: builtins.str
+    """Optional. Name of the vector that is classified; the collection's first when empty. Records without it are left as
+    they are.
+    """
+    version: builtins.int
+    """Optional. The version; the one that serves when 0. It predicts to the end, whichever serves by then."""
+    @property
+    def filter(self) -> frostline.v1.record_service_pb2.Filter:
+        """Optional. Which records are labelled; all when unset."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        collection: builtins.str = ...,
+        label_field: builtins.str = ...,
+        probability_field: builtins.str = ...,
+        filter: frostline.v1.record_service_pb2.Filter | None = ...,
+        vector_name: builtins.str = ...,
+        version: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "filter", b"filter", "head", b"head", "label_field", b"label_field", "probability_field", b"probability_field", "vector_name", b"vector_name", "version", b"version"]) -> None: ...
+
+global___PredictRecordsRequest = PredictRecordsRequest
+
+@typing.final
+class LabelCount(google.protobuf.message.Message):
+    """How many records have a label."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """Output only. The label."""
+    count: builtins.int
+    """Output only. Records that have it."""
+    def __init__(
+        self,
+        *,
+        label: builtins.str = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "label", b"label"]) -> None: ...
+
+global___LabelCount = LabelCount
+
+@typing.final
+class PredictRecordsResponse(google.protobuf.message.Message):
+    """How far the labelling of records is. Records that are written after it began keep what they hold. The first message comes
+    before any work; counts only grow.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    WRITTEN_COUNT_FIELD_NUMBER: builtins.int
+    UNCHANGED_COUNT_FIELD_NUMBER: builtins.int
+    ABSTAINED_COUNT_FIELD_NUMBER: builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: builtins.int
+    FAILED_COUNT_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    SEQUENCE_FIELD_NUMBER: builtins.int
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1; 1 in the last message alone."""
+    version: builtins.int
+    """Output only. The version that predicts."""
+    written_count: builtins.int
+    """Output only. Records whose payload was changed."""
+    unchanged_count: builtins.int
+    """Output only. Records whose payload held just that already."""
+    abstained_count: builtins.int
+    """Output only. Of both, those without a label, because the head abstains."""
+    skipped_count: builtins.int
+    """Output only. Records without the vector."""
+    failed_count: builtins.int
+    """Output only. Records that could not be written."""
+    failure: builtins.str
+    """Output only. Why the first of these could not."""
+    sequence: builtins.int
+    """Output only. The collection's commit that holds the last change; reads may wait for it (`min_sequence`)."""
+    @property
+    def labels(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LabelCount]:
+        """Output only. The labels, most frequent first; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: builtins.float = ...,
+        version: builtins.int = ...,
+        written_count: builtins.int = ...,
+        unchanged_count: builtins.int = ...,
+        abstained_count: builtins.int = ...,
+        skipped_count: builtins.int = ...,
+        failed_count: builtins.int = ...,
+        failure: builtins.str = ...,
+        labels: collections.abc.Iterable[global___LabelCount] | None = ...,
+        sequence: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["abstained_count", b"abstained_count", "failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
+
+global___PredictRecordsResponse = PredictRecordsResponse
 
 @typing.final
 class EvaluateHeadRequest(google.protobuf.message.Message):
@@ -934,32 +1314,6 @@ class EvaluateHeadRequest(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["examples", b"examples", "head", b"head", "version", b"version"]) -> None: ...
 
 global___EvaluateHeadRequest = EvaluateHeadRequest
-
-@typing.final
-class Interval(google.protobuf.message.Message):
-    """A figure and how far off it may be by chance."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    VALUE_FIELD_NUMBER: builtins.int
-    LOW_FIELD_NUMBER: builtins.int
-    HIGH_FIELD_NUMBER: builtins.int
-    value: builtins.float
-    """Output only. The figure."""
-    low: builtins.float
-    """Output only. The lower end of its 95 % interval."""
-    high: builtins.float
-    """Output only. The upper end."""
-    def __init__(
-        self,
-        *,
-        value: builtins.float = ...,
-        low: builtins.float = ...,
-        high: builtins.float = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["high", b"high", "low", b"low", "value", b"value"]) -> None: ...
-
-global___Interval = Interval
 
 @typing.final
 class ClassEvaluation(google.protobuf.message.Message):
@@ -996,6 +1350,53 @@ class ClassEvaluation(google.protobuf.message.Message):
 global___ClassEvaluation = ClassEvaluation
 
 @typing.final
+class ValueEvaluation(google.protobuf.message.Message):
+    """How a head that answers numbers fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MEAN_ABSOLUTE_ERROR_FIELD_NUMBER: builtins.int
+    ROOT_MEAN_SQUARED_ERROR_FIELD_NUMBER: builtins.int
+    EXPLAINED_FIELD_NUMBER: builtins.int
+    COVERAGE_FIELD_NUMBER: builtins.int
+    MARGIN_FIELD_NUMBER: builtins.int
+    coverage: builtins.float
+    """Output only. The share of examples whose number lies in its interval; unset where the head gives none."""
+    margin: builtins.float
+    """Output only. The half width of intervals."""
+    @property
+    def mean_absolute_error(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The mean absolute error, in the unit of the numbers."""
+
+    @property
+    def root_mean_squared_error(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The root of the mean squared error, in the unit of the numbers."""
+
+    @property
+    def explained(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. R squared: the share of the variance here that the head explains; below 0 where the mean of these
+        examples would do better. Unset where all numbers are the same.
+        """
+
+    def __init__(
+        self,
+        *,
+        mean_absolute_error: frostline.v1.interval_pb2.Interval | None = ...,
+        root_mean_squared_error: frostline.v1.interval_pb2.Interval | None = ...,
+        explained: frostline.v1.interval_pb2.Interval | None = ...,
+        coverage: builtins.float | None = ...,
+        margin: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_coverage", b"_coverage", "_margin", b"_margin", "coverage", b"coverage", "explained", b"explained", "margin", b"margin", "mean_absolute_error", b"mean_absolute_error", "root_mean_squared_error", b"root_mean_squared_error"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_coverage", b"_coverage", "_margin", b"_margin", "coverage", b"coverage", "explained", b"explained", "margin", b"margin", "mean_absolute_error", b"mean_absolute_error", "root_mean_squared_error", b"root_mean_squared_error"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_coverage", b"_coverage"]) -> typing.Literal["coverage"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_margin", b"_margin"]) -> typing.Literal["margin"] | None: ...
+
+global___ValueEvaluation = ValueEvaluation
+
+@typing.final
 class Evaluation(google.protobuf.message.Message):
     """How a head fared. An example of a class that the head does not know is an error, and no label set holds its label."""
 
@@ -1015,6 +1416,10 @@ class Evaluation(google.protobuf.message.Message):
     MEAN_SET_SIZE_FIELD_NUMBER: builtins.int
     CLASSES_FIELD_NUMBER: builtins.int
     CONFUSION_FIELD_NUMBER: builtins.int
+    MICRO_F1_FIELD_NUMBER: builtins.int
+    HAMMING_LOSS_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    GROUPS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. The version that was judged."""
     example_count: builtins.int
@@ -1036,15 +1441,19 @@ class Evaluation(google.protobuf.message.Message):
     answered_accuracy: builtins.float
     """Output only. Accuracy on the others; unset where there are none."""
     set_coverage: builtins.float
-    """Output only. The share of label sets that hold the true label."""
+    """Output only. The share of label sets that hold the true label; of several labels, all of them."""
     mean_set_size: builtins.float
     """Output only. Mean size of a label set."""
+    hamming_loss: builtins.float
+    """Output only. For heads of several labels, the share of all labels of all examples, had or not, that are wrong."""
     @property
-    def accuracy(self) -> global___Interval:
-        """Output only. The share predicted right; a bootstrap interval."""
+    def accuracy(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The share predicted right; a bootstrap interval. Of several labels, the share of examples whose labels
+        are all right; unset where the head answers numbers, as is all that follows but `value`.
+        """
 
     @property
-    def macro_f1(self) -> global___Interval:
+    def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
         """Output only. The mean F1 of classes that an example is of or was taken for."""
 
     @property
@@ -1054,16 +1463,28 @@ class Evaluation(google.protobuf.message.Message):
     @property
     def confusion(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Output only. Row-major counts, true by predicted, both in the order of `classes`; empty where these are more than
-        1,000.
+        1,000, and for heads of several labels.
         """
+
+    @property
+    def micro_f1(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. For heads of several labels, F1 over all labels of all examples; a bootstrap interval."""
+
+    @property
+    def value(self) -> global___ValueEvaluation:
+        """Output only. How a head that answers numbers fared."""
+
+    @property
+    def groups(self) -> global___GroupComparison:
+        """Output only. The same by group, for heads of classes; unset where the examples have none."""
 
     def __init__(
         self,
         *,
         version: builtins.int = ...,
         example_count: builtins.int = ...,
-        accuracy: global___Interval | None = ...,
-        macro_f1: global___Interval | None = ...,
+        accuracy: frostline.v1.interval_pb2.Interval | None = ...,
+        macro_f1: frostline.v1.interval_pb2.Interval | None = ...,
         calibration_error: builtins.float = ...,
         log_loss: builtins.float | None = ...,
         overfitting_gap: builtins.float | None = ...,
@@ -1074,19 +1495,657 @@ class Evaluation(google.protobuf.message.Message):
         mean_set_size: builtins.float = ...,
         classes: collections.abc.Iterable[global___ClassEvaluation] | None = ...,
         confusion: collections.abc.Iterable[builtins.int] | None = ...,
+        micro_f1: frostline.v1.interval_pb2.Interval | None = ...,
+        hamming_loss: builtins.float | None = ...,
+        value: global___ValueEvaluation | None = ...,
+        groups: global___GroupComparison | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "overfitting_gap", b"overfitting_gap"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "value", b"value"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "value", b"value", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_abstain_auroc", b"_abstain_auroc"]) -> typing.Literal["abstain_auroc"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_answered_accuracy", b"_answered_accuracy"]) -> typing.Literal["answered_accuracy"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_hamming_loss", b"_hamming_loss"]) -> typing.Literal["hamming_loss"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_log_loss", b"_log_loss"]) -> typing.Literal["log_loss"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_overfitting_gap", b"_overfitting_gap"]) -> typing.Literal["overfitting_gap"] | None: ...
 
 global___Evaluation = Evaluation
+
+@typing.final
+class GroupEvaluation(google.protobuf.message.Message):
+    """How a group fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    EXAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    MACRO_F1_FIELD_NUMBER: builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: builtins.int
+    ABSTAINED_SHARE_FIELD_NUMBER: builtins.int
+    ANSWERED_ACCURACY_FIELD_NUMBER: builtins.int
+    SET_COVERAGE_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. Its name."""
+    example_count: builtins.int
+    """Output only. How many examples are in it."""
+    calibration_error: builtins.float
+    """Output only. Expected calibration error, 15 bins of equal width."""
+    abstained_share: builtins.float
+    """Output only. The share of examples that the head abstains from."""
+    answered_accuracy: builtins.float
+    """Output only. Accuracy on the others; unset where there are none."""
+    set_coverage: builtins.float
+    """Output only. The share of label sets that hold the true label."""
+    @property
+    def accuracy(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The share predicted right; a bootstrap interval."""
+
+    @property
+    def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The mean F1 of classes that an example of the group is of or was taken for."""
+
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        example_count: builtins.int = ...,
+        accuracy: frostline.v1.interval_pb2.Interval | None = ...,
+        macro_f1: frostline.v1.interval_pb2.Interval | None = ...,
+        calibration_error: builtins.float = ...,
+        abstained_share: builtins.float = ...,
+        answered_accuracy: builtins.float | None = ...,
+        set_coverage: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_answered_accuracy", b"_answered_accuracy", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "macro_f1", b"macro_f1"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_answered_accuracy", b"_answered_accuracy", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "example_count", b"example_count", "group", b"group", "macro_f1", b"macro_f1", "set_coverage", b"set_coverage"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_answered_accuracy", b"_answered_accuracy"]) -> typing.Literal["answered_accuracy"] | None: ...
+
+global___GroupEvaluation = GroupEvaluation
+
+@typing.final
+class GroupAnswers(google.protobuf.message.Message):
+    """What a threshold makes of a group."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: builtins.int
+    ACCURACY_FIELD_NUMBER: builtins.int
+    share: builtins.float
+    """Output only. The share of its examples that are answered."""
+    accuracy: builtins.float
+    """Output only. Accuracy of the answers; unset where there are none."""
+    def __init__(
+        self,
+        *,
+        share: builtins.float = ...,
+        accuracy: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_accuracy", b"_accuracy", "accuracy", b"accuracy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_accuracy", b"_accuracy", "accuracy", b"accuracy", "share", b"share"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_accuracy", b"_accuracy"]) -> typing.Literal["accuracy"] | None: ...
+
+global___GroupAnswers = GroupAnswers
+
+@typing.final
+class GroupThreshold(google.protobuf.message.Message):
+    """A threshold of a group's own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    THRESHOLD_FIELD_NUMBER: builtins.int
+    BEFORE_FIELD_NUMBER: builtins.int
+    AFTER_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. The group."""
+    threshold: builtins.float
+    """Output only. The lowest probability of an answer; 2 for never answering."""
+    @property
+    def before(self) -> global___GroupAnswers:
+        """Output only. With the head's threshold, on examples that none was chosen on."""
+
+    @property
+    def after(self) -> global___GroupAnswers:
+        """Output only. With this one, on the same."""
+
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        threshold: builtins.float = ...,
+        before: global___GroupAnswers | None = ...,
+        after: global___GroupAnswers | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["after", b"after", "before", b"before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["after", b"after", "before", b"before", "group", b"group", "threshold", b"threshold"]) -> None: ...
+
+global___GroupThreshold = GroupThreshold
+
+@typing.final
+class GroupMitigation(google.protobuf.message.Message):
+    """Thresholds that make answers as good in every group: chosen on half of the examples, measured on the others."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ERROR_FIELD_NUMBER: builtins.int
+    THRESHOLDS_FIELD_NUMBER: builtins.int
+    GAP_BEFORE_FIELD_NUMBER: builtins.int
+    GAP_AFTER_FIELD_NUMBER: builtins.int
+    error: builtins.float
+    """Output only. The error that answers stay below in each group: the head's `abstain_error`; where that is 0, the error of
+    the best group.
+    """
+    @property
+    def thresholds(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupThreshold]:
+        """Output only. The thresholds, by group."""
+
+    @property
+    def gap_before(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. Accuracy of answers in the best group less that in the worst, with the head's threshold; unset where fewer
+        than two groups have answers.
+        """
+
+    @property
+    def gap_after(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. The same, with the thresholds of the groups."""
+
+    def __init__(
+        self,
+        *,
+        error: builtins.float = ...,
+        thresholds: collections.abc.Iterable[global___GroupThreshold] | None = ...,
+        gap_before: frostline.v1.interval_pb2.Interval | None = ...,
+        gap_after: frostline.v1.interval_pb2.Interval | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["gap_after", b"gap_after", "gap_before", b"gap_before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "gap_after", b"gap_after", "gap_before", b"gap_before", "thresholds", b"thresholds"]) -> None: ...
+
+global___GroupMitigation = GroupMitigation
+
+@typing.final
+class GroupComparison(google.protobuf.message.Message):
+    """How groups of examples fared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: builtins.int
+    BEST_FIELD_NUMBER: builtins.int
+    WORST_FIELD_NUMBER: builtins.int
+    GAP_FIELD_NUMBER: builtins.int
+    P_VALUE_FIELD_NUMBER: builtins.int
+    MITIGATION_FIELD_NUMBER: builtins.int
+    best: builtins.str
+    """Output only. The group of the highest accuracy."""
+    worst: builtins.str
+    """Output only. The group of the lowest accuracy."""
+    p_value: builtins.float
+    """Output only. How often the gap would be as large if chance alone had put examples into groups."""
+    @property
+    def groups(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___GroupEvaluation]:
+        """Output only. The groups, by name."""
+
+    @property
+    def gap(self) -> frostline.v1.interval_pb2.Interval:
+        """Output only. Accuracy of the best less that of the worst; a bootstrap interval of the difference between these two."""
+
+    @property
+    def mitigation(self) -> global___GroupMitigation:
+        """Output only. Thresholds that would close it."""
+
+    def __init__(
+        self,
+        *,
+        groups: collections.abc.Iterable[global___GroupEvaluation] | None = ...,
+        best: builtins.str = ...,
+        worst: builtins.str = ...,
+        gap: frostline.v1.interval_pb2.Interval | None = ...,
+        p_value: builtins.float = ...,
+        mitigation: global___GroupMitigation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["gap", b"gap", "mitigation", b"mitigation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "worst", b"worst"]) -> None: ...
+
+global___GroupComparison = GroupComparison
+
+@typing.final
+class MeasureTransferRequest(google.protobuf.message.Message):
+    """Asks what an encoder is worth. What is learned from scratch learns from texts or images, so examples must hold them:
+    inline, or as records whose collection keeps contents. All are of one kind.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENCODER_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    HELD_OUT_FIELD_NUMBER: builtins.int
+    OPTIONS_FIELD_NUMBER: builtins.int
+    DRAWS_FIELD_NUMBER: builtins.int
+    encoder: builtins.str
+    """Optional. The encoder, `encoders/{encoder}`; may be left out where all examples are records of a collection, whose
+    vectors are measured then. Stored vectors are taken where they live in the encoder's space; else the contents are
+    embedded.
+    """
+    draws: builtins.int
+    """Optional. How often examples are drawn anew, 10 to 100; 10 when 0."""
+    @property
+    def examples(self) -> global___Examples:
+        """Required. Labelled examples to learn from; no bare vectors."""
+
+    @property
+    def held_out(self) -> global___Examples:
+        """Optional. Labelled examples to be judged by, of the same classes; half of each class of `examples` when unset."""
+
+    @property
+    def options(self) -> global___HeadOptions:
+        """Optional. How heads are trained; without descriptions."""
+
+    def __init__(
+        self,
+        *,
+        encoder: builtins.str = ...,
+        examples: global___Examples | None = ...,
+        held_out: global___Examples | None = ...,
+        options: global___HeadOptions | None = ...,
+        draws: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> None: ...
+
+global___MeasureTransferRequest = MeasureTransferRequest
+
+@typing.final
+class MeasureTransferResponse(google.protobuf.message.Message):
+    """How far a measurement is, and in the end what was found."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    HTML_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, and then what is learned."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    html: builtins.bytes
+    """Output only. The report as one self-contained HTML page, UTF-8; in the last message."""
+    @property
+    def report(self) -> frostline.v1.transfer_report_pb2.TransferReport:
+        """Output only. What was found; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        report: frostline.v1.transfer_report_pb2.TransferReport | None = ...,
+        html: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
+
+global___MeasureTransferResponse = MeasureTransferResponse
+
+@typing.final
+class CompareEncodersRequest(google.protobuf.message.Message):
+    """Asks for encoders to be compared."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    ENCODERS_FIELD_NUMBER: builtins.int
+    LAYERS_FIELD_NUMBER: builtins.int
+    MAX_EXAMPLES_FIELD_NUMBER: builtins.int
+    SEEN_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    max_examples: builtins.int
+    """Optional. The most examples that are compared on, of each class its share; 2,000 when 0, at most 10,000."""
+    validate_only: builtins.bool
+    """Optional. Whether only the cost is told."""
+    @property
+    def examples(self) -> global___Examples:
+        """Required. Labelled texts or labelled images, inline or records of a collection that keeps contents. No vectors: each
+        encoder makes its own.
+        """
+
+    @property
+    def encoders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The encoders, `encoders/{encoder}`; all that take such inputs when empty."""
+
+    @property
+    def layers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The depths, by name; all of each encoder when empty. Encoders that have none of these are passed over."""
+
+    @property
+    def seen(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.Input]:
+        """Optional. Texts or images such as the encoders have seen in training, at most 500; tells near from far transfer."""
+
+    def __init__(
+        self,
+        *,
+        examples: global___Examples | None = ...,
+        encoders: collections.abc.Iterable[builtins.str] | None = ...,
+        layers: collections.abc.Iterable[builtins.str] | None = ...,
+        max_examples: builtins.int = ...,
+        seen: collections.abc.Iterable[frostline.v1.embedding_pb2.Input] | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoders", b"encoders", "examples", b"examples", "layers", b"layers", "max_examples", b"max_examples", "seen", b"seen", "validate_only", b"validate_only"]) -> None: ...
+
+global___CompareEncodersRequest = CompareEncodersRequest
+
+@typing.final
+class CompareEncodersResponse(google.protobuf.message.Message):
+    """How far a comparison is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    COST_FIELD_NUMBER: builtins.int
+    COMPARISON_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def cost(self) -> frostline.v1.comparison_pb2.ComparisonCost:
+        """Output only. What it takes; in the first message."""
+
+    @property
+    def comparison(self) -> frostline.v1.comparison_pb2.Comparison:
+        """Output only. What was found; in the last message, unless only the cost was asked for."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        cost: frostline.v1.comparison_pb2.ComparisonCost | None = ...,
+        comparison: frostline.v1.comparison_pb2.Comparison | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["comparison", b"comparison", "cost", b"cost", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___CompareEncodersResponse = CompareEncodersResponse
+
+@typing.final
+class UnlabelledRecords(google.protobuf.message.Message):
+    """Records of a collection, with or without labels."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    VECTOR_NAME_FIELD_NUMBER: builtins.int
+    FIELD_FIELD_NUMBER: builtins.int
+    collection: builtins.str
+    """Required. The resource name, `collections/{collection}`."""
+    vector_name: builtins.str
+    """Optional. Name of the vector that is taken; the collection's first when empty. Records without it are passed over."""
+    field: builtins.str
+    """Optional. Path of the payload field that holds the label. Records that have one are passed over; suggestions are
+    unlike them.
+    """
+    @property
+    def filter(self) -> frostline.v1.record_service_pb2.Filter:
+        """Optional. Which records are taken; all when unset."""
+
+    def __init__(
+        self,
+        *,
+        collection: builtins.str = ...,
+        filter: frostline.v1.record_service_pb2.Filter | None = ...,
+        vector_name: builtins.str = ...,
+        field: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["collection", b"collection", "field", b"field", "filter", b"filter", "vector_name", b"vector_name"]) -> None: ...
+
+global___UnlabelledRecords = UnlabelledRecords
+
+@typing.final
+class Unlabelled(google.protobuf.message.Message):
+    """Inputs whose labels are not known, in one of these ways. All live in one space."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INPUTS_FIELD_NUMBER: builtins.int
+    VECTORS_FIELD_NUMBER: builtins.int
+    SPACE_FIELD_NUMBER: builtins.int
+    RECORDS_FIELD_NUMBER: builtins.int
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[frostline.v1.embedding_pb2.Input]:
+        """Optional. The inputs."""
+
+    @property
+    def vectors(self) -> frostline.v1.embedding_pb2.Tensor:
+        """Optional. FLOAT32 of shape (n, dimensions): ready vectors."""
+
+    @property
+    def space(self) -> frostline.v1.embedding_pb2.EmbeddingSpace:
+        """Optional. The space of `vectors`; checked when set."""
+
+    @property
+    def records(self) -> global___UnlabelledRecords:
+        """Optional. Records of a collection; their stored vectors are taken."""
+
+    def __init__(
+        self,
+        *,
+        inputs: collections.abc.Iterable[frostline.v1.embedding_pb2.Input] | None = ...,
+        vectors: frostline.v1.embedding_pb2.Tensor | None = ...,
+        space: frostline.v1.embedding_pb2.EmbeddingSpace | None = ...,
+        records: global___UnlabelledRecords | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["records", b"records", "space", b"space", "vectors", b"vectors"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "records", b"records", "space", b"space", "vectors", b"vectors"]) -> None: ...
+
+global___Unlabelled = Unlabelled
+
+@typing.final
+class MeasureDriftRequest(google.protobuf.message.Message):
+    """Asks whether what a head is asked about has changed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Required. The resource name, `heads/{head}`. The head must have examples, which merged ones have not."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    limit: builtins.int
+    """Optional. The most inputs that are listed as shifted; 20 when 0, at most 1,000."""
+    @property
+    def inputs(self) -> global___Unlabelled:
+        """Required. What it is asked about now; 5 inputs or more."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        inputs: global___Unlabelled | None = ...,
+        version: builtins.int = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["head", b"head", "inputs", b"inputs", "limit", b"limit", "version", b"version"]) -> None: ...
+
+global___MeasureDriftRequest = MeasureDriftRequest
+
+@typing.final
+class MeasureDriftResponse(google.protobuf.message.Message):
+    """How far a measurement is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    DRIFT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def drift(self) -> frostline.v1.drift_pb2.Drift:
+        """Output only. What was measured; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        drift: frostline.v1.drift_pb2.Drift | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["drift", b"drift"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["drift", b"drift", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___MeasureDriftResponse = MeasureDriftResponse
+
+@typing.final
+class AuditLabelsRequest(google.protobuf.message.Message):
+    """Asks what is wrong with labelled examples."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    EXAMPLES_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    LIMIT_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Optional. The resource name, `heads/{head}`, of a head whose recipe judges the labels."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    encoder: builtins.str
+    """Optional. The encoder of texts and images, `encoders/{encoder}`, where no head is named."""
+    limit: builtins.int
+    """Optional. The most that is listed of each kind; 100 when 0, at most 10,000."""
+    @property
+    def examples(self) -> global___Examples:
+        """Optional. The examples; those that the head was trained from when unset, in the order they were given in."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        version: builtins.int = ...,
+        examples: global___Examples | None = ...,
+        encoder: builtins.str = ...,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["examples", b"examples"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoder", b"encoder", "examples", b"examples", "head", b"head", "limit", b"limit", "version", b"version"]) -> None: ...
+
+global___AuditLabelsRequest = AuditLabelsRequest
+
+@typing.final
+class AuditLabelsResponse(google.protobuf.message.Message):
+    """How far an audit is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    AUDIT_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `judging labels`, `comparing examples`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def audit(self) -> frostline.v1.label_audit_pb2.LabelAudit:
+        """Output only. What was found; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        audit: frostline.v1.label_audit_pb2.LabelAudit | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["audit", b"audit"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["audit", b"audit", "progress", b"progress", "step", b"step"]) -> None: ...
+
+global___AuditLabelsResponse = AuditLabelsResponse
+
+@typing.final
+class SuggestLabelsRequest(google.protobuf.message.Message):
+    """Asks for inputs whose labels would teach most."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    STRATEGY_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    ENCODER_FIELD_NUMBER: builtins.int
+    head: builtins.str
+    """Optional. The resource name, `heads/{head}`, of the head that is to learn; its examples count as labelled."""
+    version: builtins.int
+    """Optional. The version; the one that serves when 0."""
+    strategy: global___LabelStrategy.ValueType
+    """Optional. What makes an input worth a label."""
+    count: builtins.int
+    """Optional. How many are wanted; 20 when 0, at most 1,000."""
+    encoder: builtins.str
+    """Optional. The encoder of texts and images, `encoders/{encoder}`, where no head is named."""
+    @property
+    def inputs(self) -> global___Unlabelled:
+        """Required. What may be labelled."""
+
+    def __init__(
+        self,
+        *,
+        head: builtins.str = ...,
+        version: builtins.int = ...,
+        inputs: global___Unlabelled | None = ...,
+        strategy: global___LabelStrategy.ValueType = ...,
+        count: builtins.int = ...,
+        encoder: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inputs", b"inputs"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "encoder", b"encoder", "head", b"head", "inputs", b"inputs", "strategy", b"strategy", "version", b"version"]) -> None: ...
+
+global___SuggestLabelsRequest = SuggestLabelsRequest
+
+@typing.final
+class SuggestLabelsResponse(google.protobuf.message.Message):
+    """How far suggestions are."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    SUGGESTIONS_FIELD_NUMBER: builtins.int
+    step: builtins.str
+    """Output only. What is being done: `waiting`, `embedding`, `selecting`."""
+    progress: builtins.float
+    """Output only. How much of it all is done, from 0 to 1."""
+    @property
+    def suggestions(self) -> frostline.v1.label_suggestion_pb2.LabelSuggestions:
+        """Output only. What is suggested; in the last message."""
+
+    def __init__(
+        self,
+        *,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
+        suggestions: frostline.v1.label_suggestion_pb2.LabelSuggestions | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["suggestions", b"suggestions"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["progress", b"progress", "step", b"step", "suggestions", b"suggestions"]) -> None: ...
+
+global___SuggestLabelsResponse = SuggestLabelsResponse
 
 @typing.final
 class ExportHeadRequest(google.protobuf.message.Message):

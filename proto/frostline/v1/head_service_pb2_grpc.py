@@ -80,10 +80,40 @@ class HeadServiceStub(object):
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.PredictRecords = channel.unary_stream(
+                '/frostline.v1.HeadService/PredictRecords',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.FromString,
+                _registered_method=True)
         self.EvaluateHead = channel.unary_unary(
                 '/frostline.v1.HeadService/EvaluateHead',
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.Evaluation.FromString,
+                _registered_method=True)
+        self.MeasureTransfer = channel.unary_stream(
+                '/frostline.v1.HeadService/MeasureTransfer',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferResponse.FromString,
+                _registered_method=True)
+        self.CompareEncoders = channel.unary_stream(
+                '/frostline.v1.HeadService/CompareEncoders',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.FromString,
+                _registered_method=True)
+        self.MeasureDrift = channel.unary_stream(
+                '/frostline.v1.HeadService/MeasureDrift',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftResponse.FromString,
+                _registered_method=True)
+        self.AuditLabels = channel.unary_stream(
+                '/frostline.v1.HeadService/AuditLabels',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsResponse.FromString,
+                _registered_method=True)
+        self.SuggestLabels = channel.unary_stream(
+                '/frostline.v1.HeadService/SuggestLabels',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsResponse.FromString,
                 _registered_method=True)
         self.ExportHead = channel.unary_stream(
                 '/frostline.v1.HeadService/ExportHead',
@@ -161,8 +191,53 @@ class HeadServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PredictRecords(self, request, context):
+        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+        it is. Asked again after it was broken off, it passes over what it has written already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluateHead(self, request, context):
         """Judges a head on labelled examples it has not seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MeasureTransfer(self, request, context):
+        """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+        Tells how far it is; goes on only while the caller waits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareEncoders(self, request, context):
+        """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+        how far it is, and in the last message what was found; ends when the caller goes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MeasureDrift(self, request, context):
+        """Measures whether what a head is asked about now is still what it was trained on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AuditLabels(self, request, context):
+        """Looks for wrong labels, near duplicates and outliers among labelled examples.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuggestLabels(self, request, context):
+        """Chooses the inputs whose labels would teach most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,10 +298,40 @@ def add_HeadServiceServicer_to_server(servicer, server):
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.PredictResponse.SerializeToString,
             ),
+            'PredictRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.PredictRecords,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.SerializeToString,
+            ),
             'EvaluateHead': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateHead,
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.Evaluation.SerializeToString,
+            ),
+            'MeasureTransfer': grpc.unary_stream_rpc_method_handler(
+                    servicer.MeasureTransfer,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureTransferResponse.SerializeToString,
+            ),
+            'CompareEncoders': grpc.unary_stream_rpc_method_handler(
+                    servicer.CompareEncoders,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.SerializeToString,
+            ),
+            'MeasureDrift': grpc.unary_stream_rpc_method_handler(
+                    servicer.MeasureDrift,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.MeasureDriftResponse.SerializeToString,
+            ),
+            'AuditLabels': grpc.unary_stream_rpc_method_handler(
+                    servicer.AuditLabels,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.AuditLabelsResponse.SerializeToString,
+            ),
+            'SuggestLabels': grpc.unary_stream_rpc_method_handler(
+                    servicer.SuggestLabels,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.SuggestLabelsResponse.SerializeToString,
             ),
             'ExportHead': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportHead,
@@ -489,6 +594,33 @@ class HeadService(object):
             _registered_method=True)
 
     @staticmethod
+    def PredictRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/PredictRecords',
+            frostline_dot_v1_dot_head__service__pb2.PredictRecordsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.PredictRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def EvaluateHead(request,
             target,
             options=(),
@@ -505,6 +637,141 @@ class HeadService(object):
             '/frostline.v1.HeadService/EvaluateHead',
             frostline_dot_v1_dot_head__service__pb2.EvaluateHeadRequest.SerializeToString,
             frostline_dot_v1_dot_head__service__pb2.Evaluation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/MeasureTransfer',
+            frostline_dot_v1_dot_head__service__pb2.MeasureTransferRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.MeasureTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareEncoders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/CompareEncoders',
+            frostline_dot_v1_dot_head__service__pb2.CompareEncodersRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.CompareEncodersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureDrift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/MeasureDrift',
+            frostline_dot_v1_dot_head__service__pb2.MeasureDriftRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.MeasureDriftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/AuditLabels',
+            frostline_dot_v1_dot_head__service__pb2.AuditLabelsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.AuditLabelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuggestLabels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/frostline.v1.HeadService/SuggestLabels',
+            frostline_dot_v1_dot_head__service__pb2.SuggestLabelsRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.SuggestLabelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

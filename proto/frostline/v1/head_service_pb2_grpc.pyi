@@ -79,11 +79,53 @@ class HeadServiceStub:
     ]
     """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
+    PredictRecords: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.PredictRecordsRequest,
+        frostline.v1.head_service_pb2.PredictRecordsResponse,
+    ]
+    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+    it is. Asked again after it was broken off, it passes over what it has written already.
+    """
+
     EvaluateHead: grpc.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.EvaluateHeadRequest,
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureTransfer: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
+
+    CompareEncoders: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.CompareEncodersRequest,
+        frostline.v1.head_service_pb2.CompareEncodersResponse,
+    ]
+    """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+    how far it is, and in the last message what was found; ends when the caller goes.
+    """
+
+    MeasureDrift: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureDriftRequest,
+        frostline.v1.head_service_pb2.MeasureDriftResponse,
+    ]
+    """Measures whether what a head is asked about now is still what it was trained on."""
+
+    AuditLabels: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.AuditLabelsRequest,
+        frostline.v1.head_service_pb2.AuditLabelsResponse,
+    ]
+    """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    SuggestLabels: grpc.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        frostline.v1.head_service_pb2.SuggestLabelsResponse,
+    ]
+    """Chooses the inputs whose labels would teach most."""
 
     ExportHead: grpc.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -152,11 +194,53 @@ class HeadServiceAsyncStub:
     ]
     """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
+    PredictRecords: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.PredictRecordsRequest,
+        frostline.v1.head_service_pb2.PredictRecordsResponse,
+    ]
+    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+    it is. Asked again after it was broken off, it passes over what it has written already.
+    """
+
     EvaluateHead: grpc.aio.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.EvaluateHeadRequest,
         frostline.v1.head_service_pb2.Evaluation,
     ]
     """Judges a head on labelled examples it has not seen."""
+
+    MeasureTransfer: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureTransferRequest,
+        frostline.v1.head_service_pb2.MeasureTransferResponse,
+    ]
+    """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+    Tells how far it is; goes on only while the caller waits.
+    """
+
+    CompareEncoders: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.CompareEncodersRequest,
+        frostline.v1.head_service_pb2.CompareEncodersResponse,
+    ]
+    """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+    how far it is, and in the last message what was found; ends when the caller goes.
+    """
+
+    MeasureDrift: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.MeasureDriftRequest,
+        frostline.v1.head_service_pb2.MeasureDriftResponse,
+    ]
+    """Measures whether what a head is asked about now is still what it was trained on."""
+
+    AuditLabels: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.AuditLabelsRequest,
+        frostline.v1.head_service_pb2.AuditLabelsResponse,
+    ]
+    """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    SuggestLabels: grpc.aio.UnaryStreamMultiCallable[
+        frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        frostline.v1.head_service_pb2.SuggestLabelsResponse,
+    ]
+    """Chooses the inputs whose labels would teach most."""
 
     ExportHead: grpc.aio.UnaryStreamMultiCallable[
         frostline.v1.head_service_pb2.ExportHeadRequest,
@@ -244,12 +328,66 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         """Predicts labels: embeds and classifies in one call. A bad input fails its item and leaves the others alone."""
 
     @abc.abstractmethod
+    def PredictRecords(
+        self,
+        request: frostline.v1.head_service_pb2.PredictRecordsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.PredictRecordsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.PredictRecordsResponse]]:
+        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
+        it is. Asked again after it was broken off, it passes over what it has written already.
+        """
+
+    @abc.abstractmethod
     def EvaluateHead(
         self,
         request: frostline.v1.head_service_pb2.EvaluateHeadRequest,
         context: _ServicerContext,
     ) -> typing.Union[frostline.v1.head_service_pb2.Evaluation, collections.abc.Awaitable[frostline.v1.head_service_pb2.Evaluation]]:
         """Judges a head on labelled examples it has not seen."""
+
+    @abc.abstractmethod
+    def MeasureTransfer(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureTransferRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureTransferResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureTransferResponse]]:
+        """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
+        Tells how far it is; goes on only while the caller waits.
+        """
+
+    @abc.abstractmethod
+    def CompareEncoders(
+        self,
+        request: frostline.v1.head_service_pb2.CompareEncodersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.CompareEncodersResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.CompareEncodersResponse]]:
+        """Ranks encoders, at all their depths, by what each makes of the same labelled examples. Says what that takes, then
+        how far it is, and in the last message what was found; ends when the caller goes.
+        """
+
+    @abc.abstractmethod
+    def MeasureDrift(
+        self,
+        request: frostline.v1.head_service_pb2.MeasureDriftRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureDriftResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureDriftResponse]]:
+        """Measures whether what a head is asked about now is still what it was trained on."""
+
+    @abc.abstractmethod
+    def AuditLabels(
+        self,
+        request: frostline.v1.head_service_pb2.AuditLabelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.AuditLabelsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.AuditLabelsResponse]]:
+        """Looks for wrong labels, near duplicates and outliers among labelled examples."""
+
+    @abc.abstractmethod
+    def SuggestLabels(
+        self,
+        request: frostline.v1.head_service_pb2.SuggestLabelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.SuggestLabelsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.SuggestLabelsResponse]]:
+        """Chooses the inputs whose labels would teach most."""
 
     @abc.abstractmethod
     def ExportHead(

@@ -7,6 +7,7 @@
      +-- Conflict            the record is not as the caller expected it
      +-- SpaceMismatch       the vector lives in another embedding space
      +-- InUse               something else still needs it
+     +-- NotReady            a head that could not be trained
      +-- PermissionDenied    administrators only
      +-- Overloaded          try again after `retry_after_seconds`
      +-- StorageFull         the disk has no room
@@ -63,6 +64,12 @@ class InUse(FrostlineError):
     """Something else still needs what was to be deleted."""
 
     reason = Reason.IN_USE
+
+
+class NotReady(FrostlineError):
+    """What was named is there and cannot be used: a head, or a version of it, that could not be trained."""
+
+    reason = Reason.NOT_READY
 
 
 class PermissionDenied(FrostlineError):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
+from frostline.server.api import head_service
 from frostline.server.heads.store import Heads
 from frostline.v1 import collection_pb2 as cp
 from frostline.v1 import embedding_pb2 as pb
@@ -178,6 +179,32 @@ async def test_labelled_records_of_a_collection_are_learned_from(server):
     )
 
 
+async def test_a_head_is_judged_by_group_of_whichever_kind_of_example(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    await calls.CreateCollection(create_request(dimensions=3))
+    records = [
+        record(str(n), vector=[1, 0, 1], payload=json.dumps({"side": "right", "by": {"who": n % 2}}).encode())
+        for n in range(20)
+    ]
+    await calls.UpsertRecords(upsert_request(*records, record("none", vector=[1, 0, 1], payload=b'{"side": "left"}')))
+    asked = points(2)
+    asked.groups.extend(["0"] * 10 + ["given"] * 10)
+    asked.records.MergeFrom(h.LabelledRecords(collection="collections/notes", field="side", group_field="by.who"))
+    asked.examples.append(h.Example(vector=vector([-1, 0, 1]), label="right", group="1"))
+    judged = (await calls.EvaluateHead(h.EvaluateHeadRequest(head="heads/sides", examples=asked))).groups
+    assert [(each.group, each.example_count) for each in judged.groups] == [("0", 20), ("1", 11), ("given", 10)]
+    assert (judged.worst, judged.groups[1].accuracy.value) == ("1", 10 / 11)
+    assert len(judged.mitigation.thresholds) == 3
+    asked.examples[0].group = ""
+    request = h.EvaluateHeadRequest(head="heads/sides", examples=asked)
+    assert "example 0 has no group, and others have" in (await said(calls.EvaluateHead(request)))[1]
+    del request.examples.groups[10:]
+    assert "there are 10 groups of 20 vectors" in (await said(calls.EvaluateHead(request)))[1]
+    ungrouped = h.EvaluateHeadRequest(head="heads/sides", examples=points(2))
+    assert not (await calls.EvaluateHead(ungrouped)).HasField("groups")
+
+
 async def test_an_example_that_cannot_be_read_fails_the_version_and_says_which(server):
     calls = server.calls
     await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
@@ -186,6 +213,82 @@ async def test_an_example_that_cannot_be_read_fails_the_version_and_says_which(s
     assert version.state == h.HEAD_STATE_FAILED
     assert version.failure.startswith("example 0: ")
     assert await labels(calls, given([1, 0, 1])) == ["right"]
+
+
+async def test_a_request_that_is_sent_again_begins_nothing_again(server):
+    calls = server.calls
+    request = create(examples=points(), options=RIDGE, request_id="once")
+    first, second = await asyncio.gather(calls.CreateHead(request), calls.CreateHead(request))
+    assert len(first.versions) == len(second.versions) == 1
+    async for _ in calls.WatchHead(h.WatchHeadRequest(name="heads/sides")):
+        pass
+    assert len((await calls.CreateHead(request)).versions) == 1
+    update = h.UpdateHeadRequest(name="heads/sides", removed_classes=["left"], request_id="twice")
+    update.added.CopyFrom(h.Examples(examples=[h.Example(vector=vector([0, 1.5, 1]), label="up")]))
+    for _ in range(2):
+        assert len((await calls.UpdateHead(update)).versions) == 2
+    async for _ in calls.WatchHead(h.WatchHeadRequest(name="heads/sides")):
+        pass
+    assert len((await calls.UpdateHead(update)).versions) == 2
+    merge = h.MergeHeadsRequest(head_id="both", parts=2 * [h.MergePart(head="heads/sides")], request_id="once")
+    for _ in range(2):
+        assert len((await calls.MergeHeads(merge)).versions) == 1
+    request.description = "another"
+    assert "request id 'once' was used for another request" in (await said(calls.CreateHead(request)))[1]
+    request.request_id = "x" * 65
+    assert "has 65 bytes" in (await said(calls.CreateHead(request)))[1]
+
+
+async def test_heads_that_do_not_go_together_are_refused_at_the_call(server):
+    calls = server.calls
+    means = h.HeadOptions(recipe=h.RECIPE_NEAREST_MEAN)
+    for name, options in (("sides", RIDGE), ("means", means)):
+        await trained(calls, calls.CreateHead(create(name, examples=points(), options=options)), name)
+    archive = b"".join([chunk.data async for chunk in calls.ExportHead(h.ExportHeadRequest(name="heads/means"))])
+    for other in (h.MergePart(head="heads/means"), h.MergePart(archive=archive)):
+        merge = h.MergeHeadsRequest(head_id="both", parts=[h.MergePart(head="heads/sides"), other])
+        code, why = await said(calls.MergeHeads(merge))
+        assert (code, "heads with different recipe" in why) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert len((await calls.ListHeads(h.ListHeadsRequest())).heads) == 2
+
+
+async def test_a_graph_that_is_damaged_is_not_exported(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    (graph,) = (server.data_dir / "heads").glob("*/*/artifact/head.onnx")
+    data = graph.read_bytes()
+    graph.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+    async def exported():
+        async for _ in calls.ExportHead(h.ExportHeadRequest(name="heads/sides", format=h.EXPORT_FORMAT_HEAD_ONNX)):
+            pass
+
+    code, why = await said(exported())
+    assert code is grpc.StatusCode.DATA_LOSS
+    assert why.endswith("head.onnx is damaged: it does not fit its checksum")
+
+
+async def test_a_head_that_could_not_be_trained_does_not_answer(server):
+    bad = h.Examples(examples=[h.Example(image=b"no image", label="a"), h.Example(image=b"none", label="b")])
+    await trained(server.calls, server.calls.CreateHead(create(encoder="encoders/tiny-image", examples=bad)))
+    code, why = await said(server.calls.Predict(h.PredictRequest(head="heads/sides", inputs=[given([1, 0, 1])])))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "version 1 failed: example 0: " in why
+
+
+async def test_pages_of_heads_end_where_they_are_many_bytes(server, monkeypatch):
+    calls = server.calls
+    bad = h.Examples(examples=[h.Example(image=b"no image", label="a"), h.Example(image=b"none", label="b")])
+    for name in "abc":
+        await trained(calls, calls.CreateHead(create(name, encoder="encoders/tiny-image", examples=bad)), name)
+    size = (await calls.GetHead(h.GetHeadRequest(name="heads/a"))).ByteSize()
+    monkeypatch.setattr(head_service, "_PAGE_BYTES", 2 * size + size // 2)
+    first = await calls.ListHeads(h.ListHeadsRequest())
+    assert [head.name for head in first.heads] == ["heads/a", "heads/b"]
+    second = await calls.ListHeads(h.ListHeadsRequest(page_token=first.next_page_token))
+    assert ([head.name for head in second.heads], second.next_page_token) == (["heads/c"], "")
+    monkeypatch.setattr(head_service, "_PAGE_BYTES", 1)
+    assert [head.name for head in (await calls.ListHeads(h.ListHeadsRequest())).heads] == ["heads/a"]
 
 
 async def test_one_training_of_a_head_at_a_time_which_deleting_ends(server):
@@ -274,3 +377,58 @@ async def test_what_cannot_be_learned_from_is_refused_before_any_work(server, re
 
     assert re.search(wrong, why)
     assert not list((server.data_dir / "heads").iterdir())
+
+
+async def test_a_head_takes_the_layer_that_it_is_asked_to(server):
+    calls = server.calls
+    examples = h.Examples(examples=[text("red cat", "animal"), text("blue house", "building")])
+    await trained(calls, calls.CreateHead(create(encoder="encoders/tiny", layer="embeddings", examples=examples)))
+    head = await calls.GetHead(h.GetHeadRequest(name="heads/sides"))
+    assert head.space.layer == "embeddings"
+    assert await labels(calls, pb.Input(text="blue house"), pb.Input(text="red cat")) == ["building", "animal"]
+    wrong = create(encoder="encoders/tiny", layer="layer-99", examples=examples)
+    assert "has no layer 'layer-99'; it has embeddings" in (await said(calls.CreateHead(wrong)))[1]
+    wrong = create(layer="embeddings", examples=points())
+    assert "layer 'embeddings' is asked for, and no encoder is named" in (await said(calls.CreateHead(wrong)))[1]
+
+
+async def test_a_head_whitens_scales_and_adapts_to_unlabelled_inputs(server):
+    calls = server.calls
+    target = tensors.decode(points(1, 60).vectors) + np.float32([5, 0, 0])
+    options = h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=1, whiten=True, scaling=h.FEATURE_SCALING_NONE)
+    request = create(examples=points(), options=options, target=tensors.encode(target))
+    version = await trained(calls, calls.CreateHead(request))
+    assert (version.target_count, version.scaling, version.exact_updates) == (60, h.FEATURE_SCALING_NONE, True)
+    assert (await calls.GetHead(h.GetHeadRequest(name="heads/sides"))).options == h.HeadOptions(
+        recipe=h.RECIPE_RIDGE,
+        strength=1,
+        whiten=True,
+        scaling=h.FEATURE_SCALING_NONE,
+        coverage=0.9,
+        task=h.HEAD_TASK_CLASS,
+    )
+    assert await labels(calls, given([4, 0, 1]), given([6, 0, 1])) == ["left", "right"]
+    more = h.UpdateHeadRequest(name="heads/sides", added=points(2))
+    version = await trained(calls, calls.UpdateHead(more))
+    assert (version.target_count, version.example_count) == (60, 40)
+    assert await labels(calls, given([4, 0, 1]), given([6, 0, 1])) == ["left", "right"]
+    scaled = create(examples=points(), options=h.HeadOptions(scaling=h.FEATURE_SCALING_UNIT_LENGTH))
+    version = await trained(calls, calls.CreateHead(scaled))
+    assert (version.scaling, version.target_count) == (h.FEATURE_SCALING_UNIT_LENGTH, 0)
+    assert {trial.scaling for trial in version.trials} == {h.FEATURE_SCALING_UNIT_LENGTH}
+    assert await labels(calls, given([40, 0, 40]), given([-40, 0, 40])) == ["right", "left"]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ([[1, 2, 3]], "target holds 1 inputs"),
+        ([[1, 2], [3, 4]], "vectors have shape (2, 2); the head takes (n, 3)"),
+        ([[1, 2, 3], [1, np.nan, 3]], "input 1 of target holds nan at position 1"),
+    ],
+)
+async def test_a_target_that_says_nothing_is_refused(server, target, message):
+    target = tensors.encode(np.array(target, np.float32))
+    code, details = await said(server.calls.CreateHead(create(examples=points(), target=target)))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert message in details

@@ -1,6 +1,7 @@
 """What tests of heads have in common."""
 
 import pytest
+import sklearn.linear_model  # noqa: F401 - only libraries that are loaded can be limited, and code loads it late
 from threadpoolctl import threadpool_limits
 
 

@@ -44,7 +44,7 @@ def test_a_head_comes_back_from_an_archive(tmp_path, kind):
     same(artifact.unpack(data, tmp_path / "other"), fitted(kind))
     same(artifact.read(tmp_path / "other"), fitted(kind))
     assert artifact.pack(tmp_path / "other", CONFIG) == data
-    assert artifact.packed_config(data) == CONFIG
+    assert artifact.packed(data) == (CONFIG, artifact.read_manifest(tmp_path / "head"))
 
 
 def test_arrays_that_lie_the_other_way_round_come_back(tmp_path):
@@ -222,7 +222,7 @@ def test_what_is_no_archive_is_refused(tmp_path, data):
     with pytest.raises(InvalidInput, match="no head as it was exported"):
         artifact.unpack(data, tmp_path / "other")
     with pytest.raises(InvalidInput, match="no head as it was exported"):
-        artifact.packed_config(data)
+        artifact.packed(data)
 
 
 def test_a_compressed_archive_is_refused(tmp_path):

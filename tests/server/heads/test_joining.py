@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -9,9 +11,10 @@ from frostline.server.encoders.session import Session
 from frostline.server.encoders.sources import local_folder, onnx_folder
 from frostline.server.encoders.text import TextEncoder
 from frostline.server.errors import InvalidInput, NotFound, SpaceMismatch
-from frostline.server.heads.graph import head_graph
+from frostline.server.heads.fitted import Task
+from frostline.server.heads.graph import head_graph, outputs
 from frostline.server.heads.joining import joined
-from made_heads import KINDS, fitted
+from made_heads import KINDS, decision, fitted
 from tiny import HIDDEN, IMAGE_DIMENSIONS, IMAGE_SIDE, tiny_bert, tiny_image
 
 OUTPUTS = ["logits", "probabilities", "scope"]
@@ -23,6 +26,28 @@ def text_bundle(tmp_path_factory):
     (folder / "bundle").mkdir()
     local_folder.build(tiny_bert(folder / "checkpoint"), folder / "bundle", "tiny")
     return folder / "bundle"
+
+
+def test_numbers_and_labels_leave_one_graph_with_the_encoder(tmp_path, text_bundle):
+    encoder = TextEncoder(text_bundle, "cpu")
+    space = encoder.manifest.space("", 0, True)
+    batch = encoder.prepare(["the red house", "a dog"])
+    ids = np.zeros((2, max(each.length for each in batch)), np.int64)
+    inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    several = dataclasses.replace(fitted(dimensions=space.dimensions), task=Task.LABELS)
+    number = dataclasses.replace(several, task=Task.VALUE, decision=decision(classes=1, dimensions=space.dimensions))
+    for head in (several, number):
+        task, path = head.task, tmp_path / f"{head.task}.onnx"
+        path.write_bytes(head_graph(head).SerializeToString())
+        model = joined(text_bundle, space, path)
+        onnx.checker.check_model(model)
+        (tmp_path / "joined.onnx").write_bytes(model.SerializeToString())
+        names = [each.name for each in model.graph.output]
+        assert names == list(outputs(task))
+        known = {name: ids for name, ids in inputs.items() if name in {each.name for each in model.graph.input}}
+        found = Session(tmp_path / "joined.onnx", names, "cpu").run(known)
+        assert [len(each) for each in found] == [2] * len(names)
+        assert all(np.isfinite(each).all() for each in found)
 
 
 def head_of(tmp_path, kind, dimensions):

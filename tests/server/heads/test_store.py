@@ -7,7 +7,7 @@ import pytest
 
 from frostline.server import durable_files
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import Conflict, DataDamaged, InUse, InvalidInput, NotFound, StorageFull
+from frostline.server.errors import Conflict, DataDamaged, InUse, InvalidInput, NotFound, NotReady, StorageFull
 from frostline.server.heads import artifact, examples, head_files
 from frostline.server.heads.head_files import INTERRUPTED
 from frostline.server.heads.store import Heads
@@ -22,12 +22,12 @@ def config(description=""):
 def trained(heads, name="x", description="", **changes):
     """A version that is ready, without training."""
     version = begun(heads, name, config(description)).versions[0]
-    artifact.write(heads.artifact_folder(name, version), fitted(**changes))
+    artifact.write(heads.folders.artifact(name, version), fitted(**changes))
     return heads.finish(name, version, 1.5)
 
 
 def damage(heads, name, number, file="head.onnx"):
-    path = heads.artifact_folder(name, heads.get(name).version(number)) / file
+    path = heads.folders.artifact(name, heads.get(name).version(number)) / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -46,7 +46,7 @@ def test_a_head_is_there_with_all_it_is_after_a_start(tmp_path):
     assert head.versions[0].train_seconds == 1.5
     assert again.manifest(head.versions[0]).held_out_accuracy == 0.75
     np.testing.assert_array_equal(
-        examples.load(again.examples_folder("x", head.versions[0])).features, labelled().features
+        examples.load(again.folders.examples("x", head.versions[0])).features, labelled().features
     )
     version, predictor = again.predictor("x")
     assert version == head.versions[0]
@@ -56,9 +56,9 @@ def test_a_head_is_there_with_all_it_is_after_a_start(tmp_path):
 def test_a_merged_head_has_no_examples(tmp_path):
     heads = Heads(tmp_path)
     version = heads.begin("x", config()).versions[0]
-    artifact.write(heads.artifact_folder("x", version), fitted())
+    artifact.write(heads.folders.artifact("x", version), fitted())
     heads.finish("x", version, 0.1)
-    assert Heads(tmp_path).examples_folder("x", version) is None
+    assert Heads(tmp_path).folders.examples("x", version) is None
 
 
 def test_the_earlier_version_serves_until_the_new_one_is_ready(tmp_path):
@@ -68,7 +68,7 @@ def test_the_earlier_version_serves_until_the_new_one_is_ready(tmp_path):
     assert heads.predictor("x")[0].number == 1
     with pytest.raises(InUse, match="version 2 of head 'x' is being trained"):
         begun(heads, "x", config())
-    artifact.write(heads.artifact_folder("x", version), fitted())
+    artifact.write(heads.folders.artifact("x", version), fitted())
     heads.finish("x", version, 0.1)
     assert heads.predictor("x")[0].number == 2
     assert heads.predictor("x", 1)[0].number == 1
@@ -86,7 +86,7 @@ def test_a_version_that_was_being_trained_at_the_end_has_failed_at_the_start(tmp
         assert heads.predictor("x")[0] == before.versions[0]
         assert heads.get("x").versions[0] == interrupted.failed(INTERRUPTED)
         assert head_files.read(tmp_path / "x") == heads.get("x")
-        with pytest.raises(NotFound, match="head 'y' has no version that is ready; version 1 failed: interrupted"):
+        with pytest.raises(NotReady, match="head 'y' has no version that is ready; version 1 failed: interrupted"):
             heads.predictor("y")
     assert names(tmp_path / "x") == [before.versions[0].folder, "head.json"]
     assert trained(heads, "y").serving == 2
@@ -105,7 +105,7 @@ def test_a_version_without_a_whole_artifact_is_not_served(tmp_path):
     version = begun(heads, "x", config()).versions[0]
     with pytest.raises(DataDamaged, match="missing"):
         heads.finish("x", version, 0.1)
-    artifact.write(heads.artifact_folder("x", version), fitted())
+    artifact.write(heads.folders.artifact("x", version), fitted())
     damage(heads, "x", 1)
     with pytest.raises(DataDamaged, match=r"head\.onnx"):
         heads.finish("x", version, 0.1)
@@ -128,7 +128,7 @@ def test_a_version_whose_size_is_wrong_at_a_start_has_failed_and_the_earlier_one
     heads = Heads(tmp_path)
     trained(heads)
     trained(heads, description="newer")
-    (heads.artifact_folder("x", heads.get("x").version(2)) / file).write_bytes(b"{}")
+    (heads.folders.artifact("x", heads.get("x").version(2)) / file).write_bytes(b"{}")
     again = Heads(tmp_path)
     assert again.predictor("x")[0].number == 1
     assert again.get("x").config.description == ""
@@ -147,7 +147,7 @@ def test_a_version_that_turns_out_to_be_damaged_serves_no_more(tmp_path, caplog)
     assert heads.predictor("x")[0].number == 1
     assert "head.onnx is damaged" in caplog.text
     assert [each.state for each in Heads(tmp_path).get("x").versions] == [State.FAILED, State.FAILED, State.READY]
-    with pytest.raises(NotFound, match=r"version 3 of head 'x' failed: .*head\.onnx is damaged"):
+    with pytest.raises(NotReady, match=r"version 3 of head 'x' failed: .*head\.onnx is damaged"):
         heads.predictor("x", 3)
 
 
@@ -160,7 +160,7 @@ def test_the_caller_who_asks_for_a_damaged_version_is_told(tmp_path):
     heads = Heads(tmp_path)
     with pytest.raises(DataDamaged, match=r"head\.onnx is damaged"):
         heads.predictor("x", 1)
-    with pytest.raises(NotFound, match="has no version that is ready"):
+    with pytest.raises(NotReady, match="has no version that is ready"):
         heads.predictor("x")
 
 
@@ -197,7 +197,7 @@ def test_what_ends_after_its_head_was_deleted_changes_nothing(tmp_path):
     late = begun(heads, "x", config()).versions[0]
     heads.delete("x")
     now = begun(heads, "x", config())
-    artifact.write(heads.artifact_folder("x", now.versions[0]).with_name("other"), fitted())
+    artifact.write(heads.folders.artifact("x", now.versions[0]).with_name("other"), fitted())
     for change in (lambda: heads.fail("x", late, "no luck"), lambda: heads.finish("x", late, 0.1)):
         with pytest.raises((NotFound, DataDamaged)):
             change()

@@ -9,9 +9,10 @@ from clouds import clouds
 from frostline.server.errors import InvalidInput
 from frostline.server.heads.calibration import probabilities
 from frostline.server.heads.fitted import EXACT, Recipe, TrainingOptions
-from frostline.server.heads.fitting import merged, refit, train
+from frostline.server.heads.fitting import refit, train
 from frostline.server.heads.folds import present
 from frostline.server.heads.labelled import Labelled
+from frostline.server.heads.merging import merged
 from frostline.server.heads.moments import Moments
 
 STRENGTHS = {Recipe.RIDGE: 0.1, Recipe.LDA: 0.05, Recipe.NEAREST_MEAN: None}

@@ -1,8 +1,8 @@
 import pytest
 
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import InUse, NotFound
-from frostline.server.heads.versions import KEPT, Head, HeadConfig, State, Version
+from frostline.server.errors import InUse, InvalidInput, NotFound, NotReady
+from frostline.server.heads.versions import KEPT, Asked, Head, HeadConfig, State, Version
 
 
 def config(description=""):
@@ -45,14 +45,14 @@ def test_the_earlier_version_serves_until_the_new_one_is_ready():
     head = head.failed(head.versions[0], "no luck")
     assert (head.serving, head.versions[0].state, head.versions[0].failure) == (1, State.FAILED, "no luck")
     head.expect_idle()
-    with pytest.raises(NotFound, match="version 2 of head 'x' failed: no luck"):
+    with pytest.raises(NotReady, match="version 2 of head 'x' failed: no luck"):
         head.ready_version(2)
 
 
 def test_a_head_without_a_ready_version_says_why():
     with pytest.raises(InUse, match="being trained for the first time"):
         first().ready_version()
-    with pytest.raises(NotFound, match="version 1 failed: no luck"):
+    with pytest.raises(NotReady, match="version 1 failed: no luck"):
         first().failed(first().versions[0], "no luck").ready_version()
     with pytest.raises(NotFound, match="no version 3; it has 2, 1"):
         with_ready(2).ready_version(3)
@@ -65,9 +65,9 @@ def test_a_rollback_goes_to_the_ready_version_before():
     assert head.serving == 2
     assert head.rolled_back().serving == 1
     assert head.rolled_back(4).serving == 4
-    with pytest.raises(NotFound, match="no ready version before version 1"):
+    with pytest.raises(NotReady, match="no ready version before version 1"):
         head.rolled_back().rolled_back()
-    with pytest.raises(NotFound, match="version 3 of head 'x' is failed; those that are ready: 4, 2, 1"):
+    with pytest.raises(NotReady, match="version 3 of head 'x' is failed; those that are ready: 4, 2, 1"):
         head.rolled_back(3)
 
 
@@ -91,3 +91,14 @@ def test_the_last_versions_and_the_serving_one_are_kept():
     assert [each.number for each in head.versions] == [*range(16, 6, -1), 1]
     assert head.rolled_back().serving == 1
     assert [each.number for each in ready(begun(head)).versions] == list(range(17, 7, -1))
+
+
+def test_a_request_that_is_sent_again_is_known_and_another_of_its_id_is_refused():
+    config = HeadConfig(space=EmbeddingSpace.plain(2))
+    asked = Asked(request_id="one", digest="abc")
+    head = Head("x", (Version.begun(2, config), Version.begun(1, config, asked)))
+    assert head.answers(asked)
+    assert not head.answers(Asked(request_id="two", digest="abc"))
+    assert not head.answers(Asked())
+    with pytest.raises(InvalidInput, match="request id 'one' was used for another request"):
+        head.answers(Asked(request_id="one", digest="xyz"))

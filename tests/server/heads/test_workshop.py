@@ -48,7 +48,7 @@ def begun(heads, name="x", strength=None, given=None):
 def ready(heads, name="x"):
     """A version, without a process."""
     version = begun(heads, name)
-    artifact.write(heads.artifact_folder(name, version), fitted())
+    artifact.write(heads.folders.artifact(name, version), fitted())
     return heads.finish(name, version, 0.1).versions[0]
 
 
@@ -118,7 +118,7 @@ def test_a_version_is_brought_up_to_date_by_what_changed_alone(heads, workshop):
     version = begun(heads, given=after)
     head = workshop.update("x", version, first, removed, 2, nothing)
     assert (head.serving, head.versions[0].state) == (2, State.READY)
-    found, expected = artifact.read(heads.artifact_folder("x", version)).moments, Moments.of(after)
+    found, expected = artifact.read(heads.folders.artifact("x", version)).moments, Moments.of(after)
     assert found.classes == expected.classes == ("a", "b", "c", "d")
     for name in ("counts", "sums", "grams"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-12)
@@ -128,7 +128,7 @@ def test_heads_of_this_server_and_of_others_are_merged(heads, workshop, tmp_path
     here = ready(heads, "here")
     artifact.write(tmp_path / "there", fitted(classes=("c", "d")))
     version = heads.begin("both", here.config).versions[0]
-    parts = [heads.artifact_folder("here", here), artifact.pack(tmp_path / "there", here.config)]
+    parts = [heads.folders.artifact("here", here), artifact.pack(tmp_path / "there", here.config)]
     assert workshop.merge("both", version, parts, nothing).serving == 1
     assert heads.predictor("both")[1].classes == ("a", "b", "c", "d")
     assert sorted(path.name for path in heads._folder.iterdir()) == ["both", "here"]
@@ -141,7 +141,7 @@ def test_an_archive_that_is_no_head_fails_the_merge(heads, workshop):
 
 
 def judged(workshop, heads, version, given, work=None):
-    head = heads.artifact_folder("x", version)
+    head = heads.folders.artifact("x", version)
 
     def question(folder):
         examples.save(folder / "examples", given)

@@ -1,6 +1,7 @@
 """Trains, updates and merges heads: checks what is asked for, begins a version, and goes on without the caller."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -17,17 +18,23 @@ from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.trainings import Trainings
 from frostline.server.child import Report
+from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
-from frostline.server.heads import artifact, examples, fitting
+from frostline.server.heads import alike, artifact, examples, fitting
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
+from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.store import Heads
-from frostline.server.heads.versions import HeadConfig, Version
+from frostline.server.heads.truths import containing
+from frostline.server.heads.versions import Asked, HeadConfig, Version
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 
 MAX_DESCRIPTION = 1_000
 MOST_PARTS = 100
 _EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
+
+_ANSWERS = {Task.LABELS: "several labels", Task.VALUE: "numbers"}
 
 Work = Callable[[Version, Report], Coroutine[Any, Any, None]]
 """Makes a version that was begun."""
@@ -73,17 +80,28 @@ class HeadChanges:
             InUse: the head is being trained.
             Overloaded: too many heads are.
         """
-        name = request.head_id
+        name, asked = request.head_id, await asyncio.to_thread(_asked, request)
+        if self._heads.answers(name, asked):
+            return name
         self._heads.check_free(name)
         self._trainings.expect_room()
         _check_description(request.description)
         options = training_options(request.options)
         fitting.check_options(options)
-        place = self._places.of(request.examples, request.encoder)
-        read = await self._reader.read(request.examples, place)
+        place = self._places.of(request.examples, request.encoder, request.layer)
+        target = await asyncio.to_thread(self._reader.target, request, place)
+        if target is not None and options.task is not Task.CLASS:
+            raise InvalidInput(
+                f"only heads of classes adapt, and this one answers {_ANSWERS[options.task]}; leave it out"
+            )
+        read = await self._reader.read(request.examples, place, options.task)
         descriptions = dict(request.options.descriptions)
+        if descriptions and options.task is not Task.CLASS:
+            raise InvalidInput(
+                f"descriptions are of classes, and this head answers {_ANSWERS[options.task]}; leave them out"
+            )
         self._reader.describe(read, descriptions, place)
-        await asyncio.to_thread(examples.check_labels, read.labels)
+        await asyncio.to_thread(examples.check_labels, read.labels, task=options.task)
         config = HeadConfig(
             description=request.description,
             encoder=place.encoder,
@@ -93,11 +111,11 @@ class HeadChanges:
         )
 
         async def train(version: Version, report: Report) -> None:
-            labelled, trained = await self._labelled(read, place, report)
-            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled)
+            labelled, trained = await self._labelled(read, place, options.task, report)
+            await asyncio.to_thread(self._heads.keep_examples, name, version, labelled, target)
             await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
-        return await self._begin(name, config, train)
+        return await self._begin(name, config, asked, train)
 
     async def update(self, name: str, request: pb.UpdateHeadRequest, waiting: Waiting) -> str:
         """Begins to train a version with other examples; returns the head's name.
@@ -109,50 +127,57 @@ class HeadChanges:
             Conflict: it was trained anew meanwhile.
             Overloaded: too many heads are being trained.
         """
+        asked = await asyncio.to_thread(_asked, request)
         head = self._heads.get(name)
+        if head.answers(asked):
+            return name
         earlier = head.ready_version()
         head.expect_idle()
         self._trainings.expect_room()
-        place = Place(earlier.config.encoder, earlier.config.space)
+        place, task = Place(earlier.config.encoder, earlier.config.space), earlier.config.options.task
         before = await asyncio.to_thread(self._kept_examples, name, earlier)
-        removed = await self._removed(before, request, place, waiting)
-        read = await self._reader.read(request.added, place) if request.HasField("added") else Read()
+        removed = await self._removed(before, request, place, task, waiting)
+        read = await self._reader.read(request.added, place, task) if request.HasField("added") else Read()
         if not (read.rows or len(removed)):
             raise InvalidInput("nothing is added or removed; give examples, or classes to remove")
         if read.rows:
-            await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
+            await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True, task=task)
 
         async def update(version: Version, report: Report) -> None:
             added, trained = None, report
             if read.rows:
-                added, trained = await self._labelled(read, place, report)
-            after = await asyncio.to_thread(examples.changed, before, removed, added)
+                added, trained = await self._labelled(read, place, task, report)
+            after = await asyncio.to_thread(examples.changed, before, removed, added, task)
             await asyncio.to_thread(self._heads.keep_examples, name, version, after)
             more = len(read.rows)
             await self._trainings.in_turn(
                 lambda: self._workshop.update(name, version, earlier, removed, more, trained), trained
             )
 
-        return await self._begin(name, earlier.config, update, earlier)
+        return await self._begin(name, earlier.config, asked, update, earlier)
 
     async def merge(self, request: pb.MergeHeadsRequest) -> str:
         """Begins to merge heads; returns the name of the new one.
 
         Raises:
-            InvalidInput: there are too few, an archive is none, or they live in different spaces.
+            InvalidInput: there are too few, an archive is none, or they do not go together.
+            SpaceMismatch: they live in different spaces.
             NotFound: one of them is missing.
             InUse: the head is being trained.
             Overloaded: too many heads are.
         """
-        name = request.head_id
+        name, asked = request.head_id, await asyncio.to_thread(_asked, request)
+        if self._heads.answers(name, asked):
+            return name
         self._heads.check_free(name)
         self._trainings.expect_room()
         _check_description(request.description)
         if not 2 <= len(request.parts) <= MOST_PARTS:
             raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
-        configs, parts = await asyncio.to_thread(self._parts, request.parts)
+        configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
         for number, config in enumerate(configs):
             configs[0].space.expect(config.space, f"part {number}")
+        alike.check_alike(manifests)
         place = self._places.known(configs[0].space)
         config = HeadConfig(
             description=request.description,
@@ -164,14 +189,18 @@ class HeadChanges:
         async def merge(version: Version, report: Report) -> None:
             await self._trainings.in_turn(lambda: self._workshop.merge(name, version, parts, report), report)
 
-        return await self._begin(name, config, merge)
+        return await self._begin(name, config, asked, merge)
 
-    async def _begin(self, name: str, config: HeadConfig, work: Work, after: Version | None = None) -> str:
+    async def _begin(
+        self, name: str, config: HeadConfig, asked: Asked, work: Work, after: Version | None = None
+    ) -> str:
         async def begin() -> None:
             async with self._encoders_in_use:
+                if self._heads.answers(name, asked):  # it was sent again while this was read
+                    return
                 if config.encoder:
                     self._places.encoder(Place(config.encoder, config.space))
-                head = await asyncio.to_thread(self._heads.begin, name, config, after)
+                head = await asyncio.to_thread(self._heads.begin, name, config, after, asked)
             version = head.versions[0]
             self._trainings.start(version, lambda report: self._made(name, version, work, report))
 
@@ -192,18 +221,20 @@ class HeadChanges:
         with suppress(NotFound):  # the head was deleted meanwhile
             await asyncio.to_thread(self._heads.fail, name, version, reason)
 
-    async def _labelled(self, read: Read, place: Place, report: Report) -> tuple[Labelled, Report]:
+    async def _labelled(self, read: Read, place: Place, task: Task, report: Report) -> tuple[Labelled, Report]:
         """Embeds examples; the second part tells how far it is from then on."""
         share = _EMBEDDING_SHARE if read.has_contents else 0.0
         features = await self._reader.embed(
             read, place, lambda step, done: report(step, share * done), Waiting(patient=True)
         )
         described = np.arange(len(features)) >= len(features) - read.described
-        labelled = await asyncio.to_thread(examples.check, features, read.labels, described, allow_one_class=True)
+        labelled = await asyncio.to_thread(
+            examples.check, features, read.labels, described, allow_one_class=True, task=task
+        )
         return labelled, lambda step, done: report(step, share + (1 - share) * done)
 
     def _kept_examples(self, name: str, version: Version) -> Labelled:
-        folder = self._heads.examples_folder(name, version)
+        folder = self._heads.folders.examples(name, version)
         if folder is None:
             raise InvalidInput(
                 f"head {name!r} was merged of others and has no examples to go by; update one of those and merge again"
@@ -211,19 +242,20 @@ class HeadChanges:
         return examples.load(folder)
 
     async def _removed(
-        self, before: Labelled, request: pb.UpdateHeadRequest, place: Place, waiting: Waiting
+        self, before: Labelled, request: pb.UpdateHeadRequest, place: Place, task: Task, waiting: Waiting
     ) -> NDArray[np.int64]:
         """Rows of the examples so far that are to go."""
-        rows = await asyncio.to_thread(examples.find_classes, before, list(request.removed_classes))
+        rows = await asyncio.to_thread(examples.find_classes, before, _classes(before, request, task))
         if request.HasField("removed"):
-            read = await self._reader.read(request.removed, place)
+            read = await self._reader.read(request.removed, place, task)
             features = await self._reader.embed(read, place, lambda step, done: None, waiting)
             rows = np.union1d(rows, await asyncio.to_thread(examples.find, before, features, read.labels))
         return rows
 
-    def _parts(self, parts: Sequence[pb.MergePart]) -> tuple[list[HeadConfig], list[Path | bytes]]:
-        """What heads are, and where: their folders, or their archives as they came."""
+    def _parts(self, parts: Sequence[pb.MergePart]) -> tuple[list[HeadConfig], list[Manifest], list[Path | bytes]]:
+        """What was asked of heads, what they are, and where: their folders, or their archives as they came."""
         configs: list[HeadConfig] = []
+        manifests: list[Manifest] = []
         content: list[Path | bytes] = []
         for place, part in enumerate(parts):
             match part.WhichOneof("kind"):
@@ -231,13 +263,33 @@ class HeadChanges:
                     name = resource_id(part.head, "heads")
                     version = self._heads.get(name).ready_version()
                     configs.append(version.config)
-                    content.append(self._heads.artifact_folder(name, version))
+                    folder = self._heads.folders.artifact(name, version)
+                    manifests.append(self._heads.manifest(version) or artifact.read_manifest(folder))
+                    content.append(folder)
                 case "archive":
-                    configs.append(artifact.packed_config(part.archive))
+                    config, manifest = artifact.packed(part.archive)
+                    configs.append(config)
+                    manifests.append(manifest)
                     content.append(part.archive)
                 case _:
                     raise InvalidInput(f"part {place} names neither a head nor an archive")
-        return configs, content
+        return configs, manifests, content
+
+
+def _asked(request: pb.CreateHeadRequest | pb.UpdateHeadRequest | pb.MergeHeadsRequest) -> Asked:
+    if not request.request_id:
+        return Asked()
+    check_request_id(request.request_id)
+    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+    return Asked(request_id=request.request_id, digest=digest)
+
+
+def _classes(before: Labelled, request: pb.UpdateHeadRequest, task: Task) -> list[str]:
+    """The classes of examples that are to go; of several labels, all sets with one that is to go."""
+    if request.removed_classes and task is Task.VALUE:
+        raise InvalidInput("the head answers numbers and has no classes to remove; name examples to remove")
+    removed = list(request.removed_classes)
+    return containing(before, removed) if task is Task.LABELS else removed
 
 
 def _check_description(text: str) -> None:

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from frostline.server.api import convert
 from frostline.server.api.head_places import Place, Places
+from frostline.server.api.head_truths import of_example, of_vectors
 from frostline.server.api.inputs import Source, Vectors, Waiting, embed, wrong_kind
-from frostline.server.api.labelled_records import labelled_records
+from frostline.server.api.labelled_records import group_of, labelled_records, records_by_id
 from frostline.server.api.off_loop import off_loop
 from frostline.server.batching.batcher import Batcher
 from frostline.server.child import Report
-from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
+from frostline.server.heads.alignment import unlabelled
 from frostline.server.heads.examples import MAX_VALUE, check_vectors
+from frostline.server.heads.fitted import Task
+from frostline.server.heads.labelled import Labelled
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1.embedding_pb2 import Input, Vector
 
@@ -29,7 +32,7 @@ MAX_DESCRIPTION = 1_000
 """Characters of what a class is said to be about."""
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
-_PAGE = 1_000
+_FEWEST_TARGETS = 2
 
 
 @dataclass(slots=True)
@@ -38,13 +41,17 @@ class Read:
 
     Attributes:
         rows: float32 vectors of shape (d,), or what they are to be made of.
-        labels: of the same length.
+        labels: of the same length, as `truths` writes them.
+        groups: likewise; empty for none. Descriptions have none.
         described: how many of them, the last ones, are descriptions of classes.
+        record_ids: of those that are records of a collection, by row.
     """
 
     rows: list[NDArray[np.float32] | Content] = field(default_factory=list[NDArray[np.float32] | Content])
     labels: list[str] = field(default_factory=list[str])
+    groups: list[str] = field(default_factory=list[str])
     described: int = 0
+    record_ids: dict[int, str] = field(default_factory=dict[int, str])
 
     @property
     def has_contents(self) -> bool:
@@ -64,19 +71,20 @@ class ExampleReader:
         self._places = places
         self._batcher = batcher
 
-    async def read(self, examples: pb.Examples, place: Place) -> Read:
+    async def read(self, examples: pb.Examples, place: Place, task: Task = Task.CLASS) -> Read:
         """Reads examples, and checks all that can be checked without embedding.
 
         Args:
             examples: of a request.
             place: where they must live.
+            task: what they must say.
 
         Raises:
             InvalidInput: an example is not right; says which.
             NotFound: a record, field or collection is missing.
             SpaceMismatch: a vector lives elsewhere.
         """
-        return await asyncio.to_thread(self._read, examples, place)
+        return await asyncio.to_thread(self._read, examples, place, task)
 
     def describe(self, read: Read, descriptions: Mapping[str, str], place: Place) -> None:
         """Adds descriptions of classes, by label.
@@ -95,6 +103,27 @@ class ExampleReader:
                 raise type(error)(f"the description of class {label[:80]!r}: {error}") from error
             read.labels.append(label)
         read.described = len(descriptions)
+
+    def target(self, request: pb.CreateHeadRequest, place: Place) -> Labelled | None:
+        """Reads the unlabelled inputs that a head shall be adapted to; None where there are none.
+
+        Raises:
+            InvalidInput: they are too few, or cannot be computed with; says which.
+            SpaceMismatch: they live elsewhere.
+        """
+        if not request.HasField("target"):
+            return None
+        if request.HasField("target_space"):
+            place.space.expect(convert.space(request.target_space), "the head")
+        matrix = convert.matrix(request.target, None, place.space, "the head")
+        if len(matrix) < _FEWEST_TARGETS:
+            raise InvalidInput(
+                f"target holds {len(matrix)} inputs, which say nothing of how inputs spread; give {_FEWEST_TARGETS} or "
+                "more, better as many as there are dimensions"
+            )
+        convert.at_most(len(matrix), MOST_EXAMPLES, "inputs in target")
+        check_vectors(matrix, "input {} of target")
+        return unlabelled(place.space.fit(matrix))
 
     async def embed(self, read: Read, place: Place, report: Report, waiting: Waiting) -> NDArray[np.float32]:
         """Embeds what is not a vector yet.
@@ -147,31 +176,36 @@ class ExampleReader:
         encoder = self._places.encoder(place) if place.encoder else None
         return await embed(self._batcher, encoder, sources, place.space, waiting=waiting)
 
-    def _read(self, examples: pb.Examples, place: Place) -> Read:
+    def _read(self, examples: pb.Examples, place: Place, task: Task) -> Read:
         read = Read()
-        self._read_single(examples, place, read)
+        self._read_single(examples, place, task, read)
+        labels = of_vectors(examples, task)
         if examples.HasField("vectors"):
             if examples.HasField("space"):
                 place.space.expect(convert.space(examples.space), "the head")
-            matrix = convert.matrix(examples.vectors, len(examples.labels), place.space, "the head")
+            matrix = convert.matrix(examples.vectors, len(labels), place.space, "the head")
             check_vectors(matrix)
             read.rows += list(place.space.fit(matrix))
-            read.labels += examples.labels
-        elif examples.labels:
-            raise InvalidInput(f"there are {len(examples.labels)} labels and no vectors; send the vectors they are of")
+            read.labels += labels
+            read.groups += _groups(examples, len(labels))
+        elif labels:
+            raise InvalidInput(f"there are {len(labels)} labels and no vectors; send the vectors they are of")
         if examples.HasField("records"):
-            self._read_records(examples, place, read)
+            self._read_records(examples, place, task, read)
         convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")
         return read
 
-    def _read_single(self, examples: pb.Examples, place: Place, read: Read) -> None:
+    def _read_single(self, examples: pb.Examples, place: Place, task: Task, read: Read) -> None:
         stored = self._stored(examples, place)
         for index, each in enumerate(examples.examples):
             try:
+                read.labels.append(of_example(each, task))
+                read.groups.append(each.group)
                 read.rows.append(self._row(each, place, stored))
+                if each.record_id:
+                    read.record_ids[index] = each.record_id
             except FrostlineError as error:
                 raise type(error)(f"example {index}: {error}") from error
-            read.labels.append(each.label)
 
     def _row(
         self, example: pb.Example, place: Place, stored: Mapping[str, NDArray[np.float32]]
@@ -196,29 +230,34 @@ class ExampleReader:
         return content
 
     def _stored(self, examples: pb.Examples, place: Place) -> dict[str, NDArray[np.float32]]:
-        ids = list(dict.fromkeys(each.record_id for each in examples.examples if each.HasField("record_id")))
+        ids = [each.record_id for each in examples.examples if each.HasField("record_id")]
         if not ids:
             return {}
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
         name = collection.config.vectors[slot].name
-        found: dict[str, NDArray[np.float32]] = {}
-        for start in range(0, len(ids), _PAGE):
-            records = collection.get(ids[start : start + _PAGE], payloads=False, vectors=True)
-            found |= {
-                record_id: record.vectors[name]
-                for record_id, record in records.items()
-                if isinstance(record, Record) and name in record.vectors
-            }
-        return found
+        records = records_by_id(collection, ids)
+        return {record.id: record.vectors[name] for record in records if name in record.vectors}
 
-    def _read_records(self, examples: pb.Examples, place: Place, read: Read) -> None:
+    def _read_records(self, examples: pb.Examples, place: Place, task: Task, read: Read) -> None:
         collection, slot = self._places.source(examples)
         place.space.expect(collection.config.vectors[slot].space, "the head")
-        for vector, label in labelled_records(collection, slot, examples.records):
-            read.rows.append(place.space.fit(vector[np.newaxis])[0])
+        name = collection.config.vectors[slot].name
+        for record, label in labelled_records(collection, slot, examples.records, task):
+            if (group := group_of(record, examples.records)) is None:
+                continue
+            read.record_ids[len(read.rows)] = record.id
+            read.rows.append(place.space.fit(record.vectors[name][np.newaxis])[0])
             read.labels.append(label)
+            read.groups.append(group)
             convert.at_most(len(read.rows), MOST_EXAMPLES, "examples")
+
+
+def _groups(examples: pb.Examples, count: int) -> list[str]:
+    """Of the vectors of a request."""
+    if examples.groups and len(examples.groups) != count:
+        raise InvalidInput(f"there are {len(examples.groups)} groups of {count} vectors; give the group of each")
+    return list(examples.groups) or [""] * count
 
 
 def _vector(message: Vector, place: Place) -> NDArray[np.float32]:

@@ -19,18 +19,20 @@ def export(heads: Heads, registry: Registry, name: str, request: pb.ExportHeadRe
 
     Raises:
         InvalidInput: the format is not known, or asks for an encoder where the head has none.
-        NotFound: there is no such head or version, or it is not ready, or its encoder is gone.
+        NotFound: there is no such head or version, or its encoder is gone.
+        NotReady: it is not ready.
         SpaceMismatch: the encoder has changed.
         DataDamaged: a file is not what was written.
     """
     version = heads.get(name).ready_version(request.version)
-    folder = heads.artifact_folder(name, version)
+    folder = heads.folders.artifact(name, version)
     match request.format:
         case pb.EXPORT_FORMAT_UNSPECIFIED | pb.EXPORT_FORMAT_ARCHIVE:
             return artifact.pack(folder, version.config)
         case pb.EXPORT_FORMAT_HEAD_ONNX:
-            return (folder / artifact.GRAPH).read_bytes()
+            return artifact.graph_bytes(folder)
         case pb.EXPORT_FORMAT_ONNX if version.config.encoder:
+            artifact.graph_bytes(folder)  # so that nothing damaged is joined
             graph = joined(registry.folder(version.config.encoder), version.config.space, folder / artifact.GRAPH)
             return graph.SerializeToString()
         case pb.EXPORT_FORMAT_ONNX:

@@ -37,20 +37,23 @@ class Places:
         self._registry = registry
         self._catalogue = catalogue
 
-    def of(self, examples: pb.Examples, encoder: str) -> Place:
+    def of(self, examples: pb.Examples, encoder: str, layer: str = "") -> Place:
         """Finds out where examples live.
 
         Args:
             examples: of a request.
             encoder: resource name of the encoder that is asked for; empty for none.
+            layer: of the encoder; its default when empty.
 
         Raises:
-            InvalidInput: nothing says so.
-            NotFound: there is no such encoder, collection or vector name.
+            InvalidInput: nothing says so, or a layer of no encoder is asked for.
+            NotFound: there is no such encoder, layer, collection or vector name.
         """
         if encoder:
             name = convert.resource_id(encoder, "encoders")
-            return Place(name, self._registry.get(name).manifest.space())
+            return Place(name, self._registry.get(name).manifest.space(layer))
+        if layer:
+            raise InvalidInput(f"layer {layer[:80]!r} is asked for, and no encoder is named; name the encoder")
         if examples.HasField("records") or examples.collection:
             collection, slot = self.source(examples)
             vector = collection.config.vectors[slot]

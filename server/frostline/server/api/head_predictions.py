@@ -8,14 +8,24 @@ import numpy as np
 
 from frostline.server.api import convert
 from frostline.server.api.head_examples import ExampleReader
-from frostline.server.api.head_messages import evaluation_message, prediction_message
+from frostline.server.api.head_messages import (
+    estimation_message,
+    evaluation_message,
+    labels_evaluation_message,
+    prediction_message,
+    value_evaluation_message,
+)
 from frostline.server.api.head_places import Place
 from frostline.server.api.inputs import Vectors, Waiting
 from frostline.server.api.judging import Judging
-from frostline.server.api.off_loop import FEW_ITEMS
+from frostline.server.api.off_loop import FEW_ITEMS, off_loop
 from frostline.server.errors import DataDamaged, FrostlineError, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.evaluation import Evaluation
+from frostline.server.heads.evaluation_of_labels import LabelsEvaluation
+from frostline.server.heads.evaluation_of_values import ValueEvaluation
+from frostline.server.heads.fitted import Task
+from frostline.server.heads.groups import Groups
 from frostline.server.heads.orders import Evaluate
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.store import Heads
@@ -57,7 +67,7 @@ class HeadPredictions:
             raise InvalidInput(f"limit {request.limit} is out of range; ask for 1 class or more")
         limit = min(max(request.limit, 1), len(predictor.classes))
         if request.HasField("vectors"):
-            made = _given(request, place, name)
+            made = await off_loop(request, 1, lambda: _given(request, place, name))
         else:
             convert.at_most(len(request.inputs), MOST_INPUTS, "inputs")
             made = await self._reader.vectors(request, place, waiting)
@@ -71,6 +81,12 @@ class HeadPredictions:
 
         def answer() -> pb.PredictResponse:
             started = perf_counter()
+            if predictor.task is Task.VALUE:
+                estimated = predictor.estimate(rows)
+                made.timings.inference_seconds += perf_counter() - started
+                message = estimation_message(predictor, version.number, estimated, len(made.rows), made.errors)
+                message.timings.CopyFrom(made.timings)
+                return message
             found = predictor.predict(rows, limit)
             if len(found.set_labels) > MOST_LABELS:
                 raise InvalidInput(
@@ -94,22 +110,36 @@ class HeadPredictions:
         """
         version = self._heads.get(name).ready_version(request.version)
         place = Place(version.config.encoder, version.config.space)
-        read = await self._reader.read(request.examples, place)
-        await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True)
+        task = version.config.options.task
+        read = await self._reader.read(request.examples, place, task)
+        await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True, task=task)
+        groups = await asyncio.to_thread(Groups.of, read.groups) if any(read.groups) else None
+        if groups and task is not Task.CLASS:
+            raise InvalidInput(f"head {name!r} answers {task}; heads of classes alone are judged by group")
         features = await self._reader.embed(read, place, lambda step, progress: None, waiting)
-        labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True)
-        head = self._heads.artifact_folder(name, version)
+        labelled = await asyncio.to_thread(examples.check, features, read.labels, allow_one_class=True, task=task)
+        head = self._heads.folders.artifact(name, version)
 
         def question(folder: Path) -> Evaluate:
             examples.save(folder / "examples", labelled)
-            return Evaluate(artifact=head, examples=folder / "examples")
+            if groups:
+                groups.save(folder / "groups.json")
+            return Evaluate(
+                artifact=head, examples=folder / "examples", groups=folder / "groups.json" if groups else None
+            )
 
         try:
             found = await self._judging.answer(question, lambda step, done: None, about=head)
         except TrainingFailed as error:
             self._heads.get(name).ready_version(version.number)  # else it was deleted meanwhile
             raise DataDamaged(f"version {version.number} of head {name!r} cannot be judged: {error}") from error
-        return evaluation_message(version.number, Evaluation.model_validate(found))
+        match task:
+            case Task.CLASS:
+                return evaluation_message(version.number, Evaluation.model_validate(found))
+            case Task.LABELS:
+                return labels_evaluation_message(version.number, LabelsEvaluation.model_validate(found))
+            case Task.VALUE:
+                return value_evaluation_message(version.number, ValueEvaluation.model_validate(found))
 
     async def _predictor(self, name: str, number: int) -> tuple[Version, Predictor]:
         if kept := self._heads.kept_predictor(name, number):

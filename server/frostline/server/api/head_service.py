@@ -3,24 +3,31 @@
 # ruff: noqa: D102 - what a method does stands in the proto
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from frostline.server.api.calls import Context, deadline_of
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.convert import resource_id
 from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_exports import export
 from frostline.server.api.head_messages import head_message
 from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.pages import Page
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.trainings import Trainings
+from frostline.server.api.transfer import Transfer
 from frostline.server.encoders.registry import Registry
 from frostline.server.heads.store import Heads
+from frostline.server.heads.versions import Head
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1.head_service_pb2_grpc import HeadServiceServicer
 
 _CHUNK_BYTES = 1 << 20
+_PAGE_BYTES = 1 << 20
 
 
 class HeadService(HeadServiceServicer):
@@ -33,6 +40,10 @@ class HeadService(HeadServiceServicer):
         trainings: those under way.
         changes: trains, updates and merges.
         predictions: predicts and judges.
+        questions: answers what takes long.
+        transfer: measures what encoders are worth.
+        comparisons: compares encoders.
+        record_predictions: labels records.
     """
 
     def __init__(
@@ -43,6 +54,10 @@ class HeadService(HeadServiceServicer):
         trainings: Trainings,
         changes: HeadChanges,
         predictions: HeadPredictions,
+        questions: HeadQuestions,
+        transfer: Transfer,
+        comparisons: Comparisons,
+        record_predictions: RecordPredictions,
     ) -> None:
         self._heads = heads
         self._workshop = workshop
@@ -50,6 +65,10 @@ class HeadService(HeadServiceServicer):
         self._trainings = trainings
         self._changes = changes
         self._predictions = predictions
+        self._questions = questions
+        self._transfer = transfer
+        self._comparisons = comparisons
+        self._record_predictions = record_predictions
 
     async def CreateHead(self, request: pb.CreateHeadRequest, context: Context) -> pb.Head:
         return await self._message(await self._changes.create(request))
@@ -76,8 +95,7 @@ class HeadService(HeadServiceServicer):
         page = Page(request, start="")
         rest = [head for head in self._heads.list() if head.name >= str(page.start)]
         shown, more = page.cut(rest, lambda head: head.name)
-        heads = await asyncio.to_thread(lambda: [head_message(self._heads, head) for head in shown])
-        return pb.ListHeadsResponse(heads=heads, next_page_token=more)
+        return await asyncio.to_thread(self._page, page, shown, more)
 
     async def RollbackHead(self, request: pb.RollbackHeadRequest, context: Context) -> pb.Head:
         name = _id(request.name)
@@ -96,13 +114,73 @@ class HeadService(HeadServiceServicer):
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         return await self._predictions.predict(_id(request.head), request, Waiting(deadline_of(context)))
 
+    async def PredictRecords(
+        self, request: pb.PredictRecordsRequest, context: Context
+    ) -> AsyncIterator[pb.PredictRecordsResponse]:
+        async for told in self._record_predictions.predict(request):
+            yield told
+
     async def EvaluateHead(self, request: pb.EvaluateHeadRequest, context: Context) -> pb.Evaluation:
         return await self._predictions.evaluate(_id(request.head), request, Waiting(deadline_of(context)))
+
+    async def MeasureDrift(
+        self, request: pb.MeasureDriftRequest, context: Context
+    ) -> AsyncIterator[pb.MeasureDriftResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        async with aclosing(
+            self._questions.told(lambda report: self._questions.drift(request, waiting, report))
+        ) as tale:
+            async for step, progress, drift in tale:
+                yield pb.MeasureDriftResponse(step=step, progress=progress, drift=drift)
+
+    async def AuditLabels(
+        self, request: pb.AuditLabelsRequest, context: Context
+    ) -> AsyncIterator[pb.AuditLabelsResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        async with aclosing(
+            self._questions.told(lambda report: self._questions.audit(request, waiting, report))
+        ) as tale:
+            async for step, progress, audit in tale:
+                yield pb.AuditLabelsResponse(step=step, progress=progress, audit=audit)
+
+    async def SuggestLabels(
+        self, request: pb.SuggestLabelsRequest, context: Context
+    ) -> AsyncIterator[pb.SuggestLabelsResponse]:
+        waiting = Waiting(deadline_of(context), patient=True)
+        async with aclosing(
+            self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
+        ) as tale:
+            async for step, progress, suggestions in tale:
+                yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
+
+    async def MeasureTransfer(
+        self, request: pb.MeasureTransferRequest, context: Context
+    ) -> AsyncIterator[pb.MeasureTransferResponse]:
+        async for told in self._transfer.measure(request):
+            yield told
+
+    async def CompareEncoders(
+        self, request: pb.CompareEncodersRequest, context: Context
+    ) -> AsyncIterator[pb.CompareEncodersResponse]:
+        async for each in self._comparisons.compare(request):
+            yield each
 
     async def ExportHead(self, request: pb.ExportHeadRequest, context: Context) -> AsyncIterator[pb.ExportHeadResponse]:
         data = await asyncio.to_thread(export, self._heads, self._registry, _id(request.name), request)
         for start in range(0, len(data), _CHUNK_BYTES):
             yield pb.ExportHeadResponse(data=data[start : start + _CHUNK_BYTES])
+
+    def _page(self, page: Page, shown: Sequence[Head], more: str) -> pb.ListHeadsResponse:
+        """Heads as messages, until they are many bytes; one always is."""
+        answer, size = pb.ListHeadsResponse(next_page_token=more), 0
+        for head in shown:
+            message = head_message(self._heads, head)
+            size += message.ByteSize()
+            if answer.heads and size > _PAGE_BYTES:
+                answer.next_page_token = page.token(head.name)
+                break
+            answer.heads.append(message)
+        return answer
 
     async def _message(self, name: str) -> pb.Head:
         return await asyncio.to_thread(lambda: head_message(self._heads, self._heads.get(name)))

@@ -1,7 +1,7 @@
 """Questions about heads, encoders and examples that take long: answered one after the other, beside trainings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -78,7 +78,7 @@ class Judging:
                 work.stop(ShuttingDown("nobody waits for the answer any more"))
                 raise
 
-    async def told(self, work: Callable[[Report], Coroutine[Any, Any, T]]) -> AsyncIterator[Told | Answered[T]]:
+    async def told(self, work: Callable[[Report], Coroutine[Any, Any, T]]) -> AsyncGenerator[Told | Answered[T]]:
         """Does work, says how far it is, and in the end what came of it.
 
         Args:

@@ -3,30 +3,33 @@
 import json
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from frostline.server.api import filters
+from frostline.server.api.head_truths import of_field
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.filters.matching import values_at
-from frostline.server.errors import InvalidInput, NotFound
+from frostline.server.collections.rows.records import Record
+from frostline.server.errors import NotFound
+from frostline.server.heads.fitted import Task
 from frostline.v1 import head_service_pb2 as pb
 
 _PAGE = 1_000
+_PAGE_WITH_CONTENT = 10  # images are large
 
 
 def labelled_records(
-    collection: Collection, slot: int, asked: pb.LabelledRecords
-) -> Iterator[tuple[NDArray[np.float32], str]]:
-    """Reads vectors and labels; records that lack one of them are passed over.
+    collection: Collection, slot: int, asked: pb.LabelledRecords, task: Task, *, content: bool = False
+) -> Iterator[tuple[Record, str]]:
+    """Reads records with their vectors, and labels; records that lack one of them are passed over.
 
     Args:
         collection: where they are.
         slot: of the vector name.
         asked: which records, and which of their fields is the label.
+        task: what the head answers; labels are given as `truths` writes them.
+        content: whether their texts and images are read too.
 
     Raises:
-        InvalidInput: the path is none, or a field holds what is no label.
+        InvalidInput: the path is none, or a field holds what the head does not answer.
         NotFound: no record has both.
     """
     name = collection.config.vectors[slot].name
@@ -35,12 +38,13 @@ def labelled_records(
     after: int | None = 0
     found = False
     while after is not None:
-        records, after = collection.page(after, _PAGE, vectors=True, expression=expression)
+        records, after = collection.page(after, _PAGE, vectors=True, content=content, expression=expression)
         for record in records:
-            label = _label(values_at(json.loads(record.payload or b"{}"), path), record.id, asked.field)
+            values = values_at(json.loads(record.payload or b"{}"), path)
+            label = of_field(values, task, f"field {asked.field!r} of record {record.id[:80]!r}")
             if label is not None and name in record.vectors:
                 found = True
-                yield record.vectors[name], label
+                yield record, label
     if not found:
         raise NotFound(
             f"no record of collection {collection.config.id!r} has a field {asked.field!r} and a vector {name!r}; name "
@@ -48,15 +52,29 @@ def labelled_records(
         )
 
 
-def _label(values: Sequence[object], record_id: str, path: str) -> str | None:
-    """The label that a payload field stands for; None where it holds nothing."""
-    kept = [value for value in values if value is not None]
-    if not kept:
-        return None
-    if len(kept) > 1 or isinstance(kept[0], dict):
-        raise InvalidInput(
-            f"field {path!r} of record {record_id[:80]!r} holds {'an object' if len(kept) == 1 else 'several values'}; "
-            "a label is one string, number or boolean"
-        )
-    value = kept[0]
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def group_of(record: Record, asked: pb.LabelledRecords) -> str | None:
+    """The group that a record says; empty where no field of it is named, None where it says none.
+
+    Raises:
+        InvalidInput: the path is none, or the field holds what is no group.
+    """
+    if not asked.group_field:
+        return ""
+    path = filters.path(asked.group_field, "field of the group")
+    what = f"field {asked.group_field!r} of record {record.id[:80]!r}"
+    return of_field(values_at(json.loads(record.payload or b"{}"), path), Task.CLASS, what)
+
+
+def records_by_id(collection: Collection, ids: Sequence[str], *, content: bool = False) -> Iterator[Record]:
+    """Reads records with their vectors; damaged ones, and those that are not there, are passed over.
+
+    Args:
+        collection: where they are.
+        ids: which; each is read once.
+        content: whether their texts and images are read too.
+    """
+    step = _PAGE_WITH_CONTENT if content else _PAGE
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), step):
+        found = collection.get(wanted[start : start + step], payloads=False, vectors=True, content=content)
+        yield from (record for record in found.values() if isinstance(record, Record))

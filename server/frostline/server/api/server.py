@@ -13,14 +13,18 @@ from frostline.server.api.addresses import listening_address
 from frostline.server.api.calls import CallInterceptor
 from frostline.server.api.collection_requests import CollectionRequests
 from frostline.server.api.collection_service import CollectionService
+from frostline.server.api.comparison_questions import ComparisonQuestions
+from frostline.server.api.comparisons import Comparisons
 from frostline.server.api.content_vectors import ContentVectors
 from frostline.server.api.encoder_service import EncoderService
 from frostline.server.api.head_changes import HeadChanges
 from frostline.server.api.head_examples import ExampleReader
 from frostline.server.api.head_places import Places
 from frostline.server.api.head_predictions import HeadPredictions
+from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.search_lane import SearchLane
@@ -28,6 +32,7 @@ from frostline.server.api.search_service import SearchService
 from frostline.server.api.searches import Searches
 from frostline.server.api.snapshot_service import SnapshotService
 from frostline.server.api.trainings import Trainings
+from frostline.server.api.transfer import Transfer
 from frostline.server.api.upserts import RecordWriter
 from frostline.server.batching.batcher import Batcher
 from frostline.server.collections.catalogue import Catalogue
@@ -179,8 +184,19 @@ class GrpcServer:
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)
-        predictions = HeadPredictions(rooms.heads, Judging(rooms.workshop, self._closing), reader)
-        head_service = HeadService(rooms.heads, rooms.workshop, rooms.registry, self._trainings, changes, predictions)
+        judging = Judging(rooms.workshop, self._closing)
+        head_service = HeadService(
+            rooms.heads,
+            rooms.workshop,
+            rooms.registry,
+            self._trainings,
+            changes,
+            HeadPredictions(rooms.heads, judging, reader),
+            HeadQuestions(rooms.heads, judging, places, reader),
+            Transfer(judging, places, reader),
+            Comparisons(ComparisonQuestions(rooms.registry, places), rooms.batcher, judging),
+            RecordPredictions(rooms.heads, catalogue, self._closing),
+        )
         add_HeadServiceServicer_to_server(head_service, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

@@ -30,6 +30,7 @@ CODES: dict[type[errors.FrostlineError], StatusCode] = {
     errors.Conflict: StatusCode.ABORTED,
     errors.SpaceMismatch: StatusCode.FAILED_PRECONDITION,
     errors.InUse: StatusCode.FAILED_PRECONDITION,
+    errors.NotReady: StatusCode.FAILED_PRECONDITION,
     errors.PermissionDenied: StatusCode.PERMISSION_DENIED,
     errors.Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     errors.StorageFull: StatusCode.RESOURCE_EXHAUSTED,

@@ -27,10 +27,20 @@ def abstain_threshold(probabilities: NDArray[np.float64], targets: NDArray[np.in
     """
     if error == 0:
         return 0.0
-    confidence = probabilities.max(axis=1)
+    return answer_threshold(probabilities.max(axis=1), probabilities.argmax(axis=1) == targets, error)
+
+
+def answer_threshold(confidence: NDArray[np.float64], right: NDArray[np.bool_], error: float) -> float:
+    """The lowest probability of an answer; see `abstain_threshold`.
+
+    Args:
+        confidence: float64 of shape (n,), the probability of each predicted class.
+        right: bool of shape (n,), whether it is the true one.
+        error: the share of answers that may be wrong.
+    """
     order = np.argsort(-confidence, kind="stable")
     ranked = confidence[order]
-    wrong = np.cumsum(probabilities.argmax(axis=1)[order] != targets[order])
+    wrong = np.cumsum(~right[order])
     answered = np.arange(1, len(ranked) + 1)
     last_of_equals = np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)]
     good = np.flatnonzero(last_of_equals & ((wrong + 1) / (answered + 1) <= error))

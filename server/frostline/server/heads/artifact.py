@@ -81,6 +81,12 @@ def _manifest(fitted: Fitted, content: Mapping[str, arrays.Array], files: Mappin
         trials=fitted.trials,
         held_out_accuracy=fitted.held_out_accuracy,
         train_accuracy=fitted.train_accuracy,
+        task=fitted.task,
+        thresholds=None if fitted.thresholds is None else tuple(fitted.thresholds.tolist()),
+        margin=fitted.margin,
+        scaling=fitted.scaling,
+        whiten=fitted.whiten,
+        target_count=round(fitted.target.counts.sum()) if fitted.target else 0,
         arrays=arrays.describe(content),
         files=dict(files),
     )
@@ -115,6 +121,15 @@ def read(folder: Path) -> Fitted:
     content = {name: checked_files.read(folder / name, info) for name, info in manifest.files.items()}
     where = str(folder / ARRAYS)
     return fitted_of(manifest, arrays.unpack(content[ARRAYS], manifest.arrays, where), where)
+
+
+def graph_bytes(folder: Path) -> bytes:
+    """Reads the graph of a head.
+
+    Raises:
+        DataDamaged: it is not what was written.
+    """
+    return checked_files.read(folder / GRAPH, read_manifest(folder).files[GRAPH])
 
 
 def pack(folder: Path, config: HeadConfig) -> bytes:
@@ -156,8 +171,8 @@ def unpack(data: bytes, folder: Path) -> Fitted:
     return fitted
 
 
-def packed_config(data: bytes) -> HeadConfig:
-    """What was asked for when a head was trained that `pack` put into a ZIP.
+def packed(data: bytes) -> tuple[HeadConfig, Manifest]:
+    """What was asked for when a head was trained that `pack` put into a ZIP, and what it is.
 
     Raises:
         InvalidInput: it is something else, or damaged.
@@ -173,7 +188,7 @@ def packed_config(data: bytes) -> HeadConfig:
             f"the archive is no head as it was exported: its space has {config.space.dimensions} dimensions and its "
             f"weights have {manifest.dimensions}; export it again"
         )
-    return config
+    return config, manifest
 
 
 def _members(data: bytes) -> dict[str, bytes]:

@@ -67,6 +67,8 @@ def assembled(
         trials=trials,
         held_out_accuracy=confidence.accuracy,
         train_accuracy=train_accuracy(decision, labelled),
+        scaling=pinned.scaling,
+        whiten=pinned.whiten,
     )
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.feature_scaling import scaled
+from frostline.server.heads.fitted import Fitted, Task
 
 UNTESTED_SHARE = 0.08
 """Temperature as a share of how far true logits are above others, where nothing can be held out.
@@ -20,13 +21,24 @@ def probabilities(fitted: Fitted, features: NDArray[np.float32]) -> NDArray[np.f
     """What a head predicts.
 
     Args:
-        fitted: the head.
+        fitted: the head, of classes or of labels.
         features: float32 of shape (n, d).
 
     Returns:
-        float64 of shape (n, c), rows add up to 1.
+        float64 of shape (n, c); see `shares`.
     """
-    return softmax(fitted.decision.logits(features) / fitted.temperature)
+    return shares(fitted, fitted.decision.logits(scaled(features, fitted.scaling)))
+
+
+def shares(fitted: Fitted, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of a head's logits, both of shape (n, c): rows of classes add up to 1, labels stand alone."""
+    divided = logits / fitted.temperature
+    return sigmoid(divided) if fitted.task is Task.LABELS else softmax(divided)
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The probability of each logit alone."""
+    return 0.5 * (1 + np.tanh(logits / 2))  # which does not overflow
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -66,13 +66,28 @@ def ridge(moments: Moments, penalties: Sequence[float]) -> list[Linear]:
     Source: Hoerl and Kennard 1970; Hastie, Tibshirani and Friedman 2009, sections 3.4.1 and 4.2.
     """
     rows, mean = moments.counts.sum(), _mean(moments)
-    values, axes = _decomposed(moments.grams - rows * np.outer(mean, mean))
-    common = (moments.sums - np.outer(moments.counts, mean)) @ axes
-    unit = _squared_length(moments)
+    common = moments.sums - np.outer(moments.counts, mean)
+    return ridge_to(common, moments.counts / rows, moments, penalties)
+
+
+def ridge_to(
+    common: NDArray[np.float64], target_means: NDArray[np.float64], moments: Moments, penalties: Sequence[float]
+) -> list[Linear]:
+    """Least squares to any targets, the intercept unpenalised.
+
+    Args:
+        common: float64 of shape (c, d), the sums over examples of target times features, both less their means.
+        target_means: float64 of shape (c,).
+        moments: sums over the features.
+        penalties: see `decide_all`.
+    """
+    mean, unit = _mean(moments), _squared_length(moments)
+    values, axes = _decomposed(moments.grams - moments.counts.sum() * np.outer(mean, mean))
+    turned = common @ axes
     found: list[Linear] = []
     for penalty in penalties:
-        coef = (common / (values + penalty * unit)) @ axes.T
-        found.append(Linear(coef, moments.counts / rows - coef @ mean))
+        coef = (turned / (values + penalty * unit)) @ axes.T
+        found.append(Linear(coef, target_means - coef @ mean))
     return found
 
 

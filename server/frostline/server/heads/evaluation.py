@@ -10,27 +10,14 @@ from frostline.server.heads.calibration import expected_calibration_error, proba
 from frostline.server.heads.conformal import label_sets
 from frostline.server.heads.confusion import Confusion, share
 from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.group_evaluation import Answers, GroupComparison, compare
+from frostline.server.heads.groups import Groups
+from frostline.server.heads.interval import Interval
 from frostline.server.heads.labelled import Labelled
 
 MAX_CONFUSION_CLASSES = 1_000
 """With more classes, no confusion matrix is given: it would be a million counts and more, nearly all of them 0."""
 _PROBABILITIES_AT_ONCE = 1 << 23
-
-
-class Interval(BaseModel):
-    """A figure and the 95 % interval it may be off by chance.
-
-    Attributes:
-        value: the figure.
-        low: the lower end.
-        high: the upper end.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    value: float
-    low: float
-    high: float
 
 
 class ClassEvaluation(BaseModel):
@@ -73,6 +60,7 @@ class Evaluation(BaseModel):
         classes: the classes of the head and of the examples, by label.
         confusion: row-major counts, true by predicted, both in the order of `classes`; empty where these are more than
             1,000.
+        groups: the same by group; None where no groups were given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -90,22 +78,23 @@ class Evaluation(BaseModel):
     mean_set_size: float
     classes: tuple[ClassEvaluation, ...]
     confusion: tuple[int, ...]
+    groups: GroupComparison | None = None
 
 
-def evaluate(fitted: Fitted, labelled: Labelled) -> Evaluation:
+def evaluate(fitted: Fitted, labelled: Labelled, groups: Groups | None = None) -> Evaluation:
     """Judges a head.
 
     Args:
         fitted: the head.
         labelled: at least one example, of any classes, in the head's space.
+        groups: of the examples, which are then judged by group too.
     """
     answers = _answers(fitted, labelled)
     classes = tuple(sorted({*fitted.classes, *labelled.classes}))
-    confusion = Confusion.of(
-        _places(labelled.classes, classes)[labelled.targets],
-        _places(fitted.classes, classes)[answers.predicted],
-        len(classes),
-    )
+    true = _places(labelled.classes, classes)[labelled.targets]
+    predicted = _places(fitted.classes, classes)[answers.predicted]
+    confusion = Confusion.of(true, predicted, len(classes))
+    told = Answers(true, predicted, answers.confidence, answers.covered)
     accuracy, macro_f1 = _scores(confusion)
     answered = answers.confidence >= fitted.abstain_threshold
     known = answers.likelihood[~np.isnan(answers.likelihood)]
@@ -123,6 +112,7 @@ def evaluate(fitted: Fitted, labelled: Labelled) -> Evaluation:
         mean_set_size=float(np.mean(answers.set_size)),
         classes=_table(confusion, classes),
         confusion=tuple(confusion.table().ravel().tolist()) if len(classes) <= MAX_CONFUSION_CLASSES else (),
+        groups=None if groups is None else compare(told, groups, fitted),
     )
 
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.server.durable_files import read_json, sync, write_json
 from frostline.server.errors import DataDamaged, InvalidInput
-from frostline.server.heads import arrays, checked_files
+from frostline.server.heads import arrays, checked_files, truths
+from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
 
 MAX_CLASSES = 10_000
@@ -42,20 +43,22 @@ def check(
     described: NDArray[np.bool_] | None = None,
     *,
     allow_one_class: bool = False,
+    task: Task = Task.CLASS,
 ) -> Labelled:
     """Puts embeddings and labels together.
 
     Args:
         features: float32 of shape (n, d).
-        labels: n labels, of at most 512 bytes.
+        labels: n labels, of at most 512 bytes; of other tasks, as `truths` writes them.
         described: bool of shape (n,), see `Labelled`; None where no row is a description.
         allow_one_class: whether one class alone will do, as for what is added to a head.
+        task: what the head answers.
 
     Raises:
         InvalidInput: there are no examples or too many classes, or a label or a vector cannot be learned from; says
             which.
     """
-    check_labels(labels, allow_one_class=allow_one_class)
+    check_labels(labels, allow_one_class=allow_one_class, task=task)
     if features.ndim != 2 or len(features) != len(labels):
         raise InvalidInput(f"{len(features)} vectors come with {len(labels)} labels; give one label for each vector")
     check_vectors(features)
@@ -66,18 +69,29 @@ def check(
     return Labelled(features, targets, tuple(classes), none if described is None else described)
 
 
-def check_labels(labels: Sequence[str], *, allow_one_class: bool = False) -> None:
+def check_labels(labels: Sequence[str], *, allow_one_class: bool = False, task: Task = Task.CLASS) -> None:
     """Refuses labels that no head can be trained from, before there are embeddings.
 
     Args:
-        labels: of the examples, each of at most 512 bytes.
-        allow_one_class: as for `check`.
+        labels: of the examples, each of at most 512 bytes; of other tasks, as `truths` writes them.
+        allow_one_class: as for `check`; so is `task`.
+        task: what the head answers.
 
     Raises:
         InvalidInput: there are none, or too many classes, or one is not right; says which.
     """
     if not len(labels):
         raise InvalidInput("there are no examples; give at least one of each of two classes")
+    match task:
+        case Task.LABELS:
+            truths.check_label_sets(labels, allow_alike=allow_one_class, max_label_bytes=MAX_LABEL_BYTES)
+        case Task.VALUE:
+            truths.check_values(labels, allow_alike=allow_one_class)
+        case Task.CLASS:
+            _check_classes(labels, allow_one_class=allow_one_class)
+
+
+def _check_classes(labels: Sequence[str], *, allow_one_class: bool) -> None:
     for row, label in enumerate(labels):
         if not label:
             raise InvalidInput(f"example {row} has an empty label; name its class")
@@ -90,11 +104,12 @@ def check_labels(labels: Sequence[str], *, allow_one_class: bool = False) -> Non
         raise InvalidInput(f"all examples are of class {labels[0]!r}; give at least one of another class")
 
 
-def check_vectors(features: NDArray[np.float32]) -> None:
+def check_vectors(features: NDArray[np.float32], of: str = "example {}") -> None:
     """Refuses embeddings that cannot be computed with.
 
     Args:
         features: float32 of shape (n, d).
+        of: what a row is called in messages, with braces for its number.
 
     Raises:
         InvalidInput: a value is not finite, or above 1e18; says which.
@@ -103,8 +118,8 @@ def check_vectors(features: NDArray[np.float32]) -> None:
     if not usable.all():
         row, position = np.argwhere(~usable)[0].tolist()
         raise InvalidInput(
-            f"the vector of example {row} holds {features[row, position]} at position {position}; all values must be "
-            f"finite and at most {MAX_VALUE:g}"
+            f"the vector of {of.format(row)} holds {features[row, position]} at position {position}; all values must "
+            f"be finite and at most {MAX_VALUE:g}"
         )
 
 
@@ -215,7 +230,7 @@ class _Searched:
         return int(self._rows[nearest])
 
 
-def changed(before: Labelled, removed: NDArray[np.int64], added: Labelled | None) -> Labelled:
+def changed(before: Labelled, removed: NDArray[np.int64], added: Labelled | None, task: Task = Task.CLASS) -> Labelled:
     """The examples after an update: what stays in its order, then what is added. Classes without rows are gone.
 
     Raises:
@@ -227,4 +242,5 @@ def changed(before: Labelled, removed: NDArray[np.int64], added: Labelled | None
         np.concatenate([part.features for part in parts]),
         [label for part in parts for label in labels_of(part)],
         np.concatenate([part.described for part in parts]),
+        task=task,
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from frostline.server.heads.decision import Decision
+from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.moments import Moments
 
 
@@ -24,6 +25,14 @@ class Recipe(StrEnum):
     PERCEPTRON = "perceptron"
 
 
+class Task(StrEnum):
+    """What a head answers: one class, any number of labels, or a number."""
+
+    CLASS = "class"
+    LABELS = "labels"
+    VALUE = "value"
+
+
 EXACT = frozenset({Recipe.RIDGE, Recipe.LDA, Recipe.NEAREST_MEAN})
 """Recipes that keep statistics, so that updates and merges are exact."""
 
@@ -36,7 +45,10 @@ class TrainingOptions(BaseModel):
         strength: its penalty, shrinkage, C or number of neighbors; None to choose by cross-validation.
         balance_classes: whether classes count alike, however many examples they have.
         abstain_error: the error that answers shall stay below; 0 to answer always.
-        coverage: how often label sets shall hold the true label.
+        coverage: how often label sets shall hold the true label, and intervals the true number.
+        task: what it shall answer.
+        scaling: what is done to each embedding first.
+        whiten: whether embeddings are spread alike in all directions before a recipe sees them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +58,9 @@ class TrainingOptions(BaseModel):
     balance_classes: bool = False
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
     coverage: float = Field(default=0.9, gt=0, lt=1)
+    task: Task = Task.CLASS
+    scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
 
 
 class Trial(BaseModel):
@@ -54,7 +69,9 @@ class Trial(BaseModel):
     Attributes:
         recipe: which.
         strength: with what.
-        log_loss: cross-validated, in nats, with the temperature fitted.
+        log_loss: cross-validated, in nats, with the temperature fitted. Of several labels, the mean over them; of
+            numbers, that of a normal distribution about the prediction, with its variance fitted.
+        scaling: on embeddings scaled so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +79,11 @@ class Trial(BaseModel):
     recipe: Recipe
     strength: float
     log_loss: float
+    scaling: FeatureScaling = FeatureScaling.NONE
+
+
+VALUE_CLASS = "value"
+"""What stands for the classes where there are none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,23 +105,34 @@ class Fitted:
     """A trained head.
 
     Attributes:
-        classes: labels, ascending.
+        classes: labels, ascending; `VALUE_CLASS` alone where it answers numbers.
         counts: int64 of shape (c,), examples of each.
         recipe: what it was trained from, never AUTO.
         strength: the recipe's.
         balance_classes: see `TrainingOptions`.
-        decision: embeddings to logits.
-        temperature: what logits are divided by before the softmax.
+        decision: embeddings to logits, or to the number.
+        temperature: what logits are divided by before the softmax, or before the sigmoid of several labels.
         abstain_error: the error that answers shall stay below; 0 to answer always.
         abstain_threshold: the lowest probability of an answer; 0 for always answering, above 1 for never.
         coverage: how often label sets shall hold the true label.
         set_quantile: a label set holds the labels whose probability reaches this; all of them where it is 0, and none
             where none is likely enough.
         scope: tells inputs that are unlike the examples.
-        moments: what exact recipes keep; None for others.
+        moments: what exact recipes keep; None for others. Of numbers, see `regression.sums`.
         trials: what was tried.
         held_out_accuracy: cross-validated; None where nothing could be held out.
         train_accuracy: on the examples themselves; None where there were none at hand, as after a merge.
+        task: what it answers. With several labels, accuracy is the share of inputs whose labels are all right; numbers
+            have none.
+        thresholds: of several labels, float64 of shape (c,): an input has those whose probability reaches them. Else
+            None.
+        margin: of numbers, how far the true one is from the prediction at most, as often as `coverage` says. None where
+            there are too few examples to say, and for other tasks.
+        scaling: what is done to each embedding before `decision`, `scope` and the sums see it; never AUTO.
+        whiten: whether the recipe saw whitened embeddings. They are whitened within `decision`.
+        target: sums over unlabelled inputs that the head is adapted to, as if they were of one class; None where there
+            are none. `decision` and `scope` are of examples as `alignment` moves them, `moments` of those that were
+            given.
     """
 
     classes: tuple[str, ...]
@@ -118,3 +151,19 @@ class Fitted:
     trials: tuple[Trial, ...]
     held_out_accuracy: float | None
     train_accuracy: float | None
+    task: Task = Task.CLASS
+    thresholds: NDArray[np.float64] | None = None
+    margin: float | None = None
+    scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
+    target: Moments | None = None
+
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings it takes."""
+        return int(self.scope.means.shape[1])
+
+    @property
+    def keeps_moments(self) -> bool:
+        """Whether updates and merges are exact."""
+        return self.moments is not None

@@ -1,17 +1,17 @@
-"""Trains heads, brings them up to date, and merges them."""
+"""Trains heads, and brings them up to date."""
 
 from collections.abc import Sequence
-from functools import reduce
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frostline.server.errors import InvalidInput
-from frostline.server.heads import closed_form
+from frostline.server.heads import closed_form, multi_label, regression
+from frostline.server.heads.alignment import aligned
 from frostline.server.heads.assembling import CHOSEN, Report, assembled
-from frostline.server.heads.closed_form import decide
-from frostline.server.heads.decision import Decision, Linear, unit
-from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Scope, TrainingOptions, Trial
+from frostline.server.heads.decision import Decision, Linear
+from frostline.server.heads.feature_scaling import FeatureScaling, choices, scaled_examples
+from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Task, TrainingOptions, Trial
 from frostline.server.heads.held_out import Learn
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
@@ -19,14 +19,13 @@ from frostline.server.heads.moments import Moments
 from frostline.server.heads.recipes import knn
 from frostline.server.heads.recipes.catalogue import TEMPLATES
 from frostline.server.heads.selection import Candidate, select
+from frostline.server.heads.whitening import whitened
 
 LOGISTIC_CLASSES = 1_000
 """With more classes AUTO passes logistic regression over: what it takes grows with classes times examples."""
-_ALIKE = ("recipe", "strength", "balance_classes", "abstain_error", "coverage")
-"""What heads must have in common to be merged."""
 
 
-def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitted:
+def train(labelled: Labelled, options: TrainingOptions, report: Report, target: Labelled | None = None) -> Fitted:
     """Trains a head.
 
     AUTO takes the best of logistic, ridge and lda. Where no example can be held out, as where each class has one
@@ -36,26 +35,51 @@ def train(labelled: Labelled, options: TrainingOptions, report: Report) -> Fitte
         labelled: the examples.
         options: how to train.
         report: told how far it is.
+        target: what the head shall be adapted to, see `alignment.unlabelled`.
 
     Raises:
         InvalidInput: fewer than two classes, values that are no numbers, or options that do not go together.
     """
     _check(labelled)
     check_options(options)
-    recipes = _recipes(labelled, options)
-    trials = select(
-        labelled,
-        [] if options.strength else _candidates(recipes, options.balance_classes),
-        options.balance_classes,
-        lambda done: report("choosing", CHOSEN * done),
-    )
+    match options.task:
+        case Task.LABELS:
+            return multi_label.train(labelled, options, report)
+        case Task.VALUE:
+            return regression.train(labelled, options, report)
+        case Task.CLASS:
+            chosen, trials = pinned(labelled, options, report, target)
+            lesson = Lesson.of(scaled_examples(labelled, chosen.scaling))
+            return _assembled(lesson, chosen, trials, None, report, _target(target, chosen.scaling))
+
+
+def pinned(
+    labelled: Labelled, options: TrainingOptions, report: Report, target: Labelled | None = None
+) -> tuple[TrainingOptions, tuple[Trial, ...]]:
+    """Chooses what options leave open, for a head of classes; examples and options go together, see `train`.
+
+    Returns:
+        The options with a recipe, a strength and a scaling, and what was tried, the best first.
+    """
+    scalings = choices(labelled.features, options.scaling)
+    trials = _trials(labelled, scalings, options, report, target)
     if trials:
-        recipe, strength = trials[0].recipe, trials[0].strength
+        recipe, strength, scaling = trials[0].recipe, trials[0].strength, trials[0].scaling
     else:
         recipe = Recipe.NEAREST_MEAN if options.recipe is Recipe.AUTO else options.recipe
-        strength = options.strength or TEMPLATES[recipe].usual
-    pinned = options.model_copy(update={"recipe": recipe, "strength": strength})
-    return _assembled(Lesson.of(labelled), pinned, trials, None, report)
+        strength, scaling = options.strength or TEMPLATES[recipe].usual, scalings[0]
+    return options.model_copy(update={"recipe": recipe, "strength": strength, "scaling": scaling}), trials
+
+
+def decision(lesson: Lesson, pinned: TrainingOptions, start: Decision | None = None) -> Decision:
+    """Learns the decision of a head whose recipe and strength are chosen, and nothing about how far to trust it.
+
+    Args:
+        lesson: what to learn from, scaled.
+        pinned: as the function of that name gives it.
+        start: a decision of the same classes to begin from, for recipes that can use it.
+    """
+    return _learner_of(pinned, start)(lesson)[0]
 
 
 def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: Report) -> Fitted:
@@ -75,9 +99,13 @@ def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: R
     Raises:
         InvalidInput: fewer than two classes are left, or values that are no numbers.
     """
-    lesson = Lesson.of(labelled)
+    if before.task is Task.VALUE:
+        return regression.refit(labelled, before, moments, report)
+    if before.task is Task.LABELS:
+        return multi_label.refit(labelled, before, report)
+    lesson = Lesson.of(scaled_examples(labelled, before.scaling))
     if moments is not None and before.recipe in EXACT:
-        lesson = Lesson(_with_classes(labelled, moments.classes), lambda: moments)
+        lesson = Lesson(_with_classes(lesson.labelled, moments.classes), lambda: moments)
     _check(lesson.labelled)
     options = TrainingOptions(
         recipe=before.recipe,
@@ -85,48 +113,10 @@ def refit(labelled: Labelled, before: Fitted, moments: Moments | None, report: R
         balance_classes=before.balance_classes,
         abstain_error=before.abstain_error,
         coverage=before.coverage,
+        scaling=before.scaling,
+        whiten=before.whiten,
     )
-    return _assembled(lesson, options, before.trials, before, report)
-
-
-def merged(parts: Sequence[Fitted]) -> Fitted:
-    """A head as if it were trained, its recipe and strength pinned, on the examples of all parts.
-
-    Weights are those but for rounding. Temperature, threshold and quantile are means over the parts, by examples: what
-    they were fitted on is not at hand.
-
-    Args:
-        parts: heads of recipes that keep sums, alike in recipe, strength and options. An example that several of them
-            have counts as often.
-
-    Raises:
-        InvalidInput: the parts are no such heads.
-    """
-    moments, first = reduce(Moments.plus, _sums(parts)), parts[0]
-    examples = np.array([max(1, part.counts.sum()) for part in parts], np.float64)
-
-    def mean(figures: list[float]) -> float:
-        return float(np.average(figures, weights=examples))
-
-    accuracies = [part.held_out_accuracy for part in parts if part.held_out_accuracy is not None]
-    return Fitted(
-        classes=moments.classes,
-        counts=_counts(parts, moments.classes),
-        recipe=first.recipe,
-        strength=first.strength,
-        balance_classes=first.balance_classes,
-        decision=decide(first.recipe, first.strength, moments, first.balance_classes),
-        temperature=mean([part.temperature for part in parts]),
-        abstain_error=first.abstain_error,
-        abstain_threshold=mean([part.abstain_threshold for part in parts]),
-        coverage=first.coverage,
-        set_quantile=mean([part.set_quantile for part in parts]),
-        scope=Scope(unit(moments.sums).astype(np.float32), np.sort(np.concatenate([p.scope.held_out for p in parts]))),
-        moments=moments,
-        trials=(),
-        held_out_accuracy=mean(accuracies) if len(accuracies) == len(parts) else None,
-        train_accuracy=None,
-    )
+    return _assembled(lesson, options, before.trials, before, report, before.target)
 
 
 def _check(labelled: Labelled) -> None:
@@ -147,7 +137,15 @@ def check_options(options: TrainingOptions) -> None:
     recipe, strength = options.recipe, options.strength
     if strength and recipe in (Recipe.AUTO, Recipe.NEAREST_MEAN):
         raise InvalidInput(f"strength {strength:g} of {recipe}: it has none; name the recipe it is of, or leave it out")
+    if options.task is not Task.CLASS and (options.whiten or options.scaling is not FeatureScaling.NONE):
+        raise InvalidInput("only heads of classes scale or whiten embeddings: leave scaling and whiten out")
+    if options.task is Task.LABELS:
+        multi_label.check_options(options)
+    if options.task is Task.VALUE:
+        regression.check_options(options)
     closed_form.check(recipe, strength, options.balance_classes)
+    if options.whiten and recipe is Recipe.NEAREST_NEIGHBORS:
+        raise InvalidInput("nearest_neighbors cannot whiten: take another recipe, or leave whiten out")
     if recipe is Recipe.NEAREST_NEIGHBORS:
         knn.check(strength, options.balance_classes)
 
@@ -161,34 +159,70 @@ def _recipes(labelled: Labelled, options: TrainingOptions) -> list[Recipe]:
     return [*ridge, Recipe.LDA, *logistic]
 
 
-def _candidates(recipes: Sequence[Recipe], balance_classes: bool) -> list[Candidate]:
-    """What to try; strengths that are not learned together are tried one by one, so that progress is told often."""
-    return [
-        Candidate(recipe, strengths, _learner(recipe, strengths, balance_classes))
-        for recipe in recipes
-        for strengths in _batches(recipe)
+def _trials(
+    labelled: Labelled,
+    scalings: Sequence[FeatureScaling],
+    options: TrainingOptions,
+    report: Report,
+    target: Labelled | None,
+) -> tuple[Trial, ...]:
+    """What was tried, the one to take first; nothing where there is nothing to choose."""
+    if options.strength and len(scalings) == 1:
+        return ()
+    candidates = [
+        Candidate(recipe, strengths, _learner(recipe, strengths, options), scaling)
+        for scaling in scalings
+        for recipe in _recipes(labelled, options)
+        for strengths in _batches(recipe, options.strength)
     ]
 
+    def lesson(chosen: Labelled, scaling: FeatureScaling) -> Lesson:
+        return aligned(Lesson.of(scaled_examples(chosen, scaling)), _target(target, scaling))
 
-def _batches(recipe: Recipe) -> list[tuple[float, ...]]:
+    return select(labelled, candidates, options.balance_classes, lambda done: report("choosing", CHOSEN * done), lesson)
+
+
+def _batches(recipe: Recipe, strength: float | None) -> list[tuple[float, ...]]:
+    """Strengths that are learned together; the others come one by one, so that progress is told often."""
     template = TEMPLATES[recipe]
-    return [template.grid] if template.together else [(strength,) for strength in template.grid]
+    grid = (strength,) if strength else template.grid
+    return [grid] if template.together else [(each,) for each in grid]
 
 
-def _learner(recipe: Recipe, strengths: Sequence[float], balance_classes: bool, start: Decision | None = None) -> Learn:
-    return lambda lesson: TEMPLATES[recipe].learn(lesson, strengths, balance_classes, start)
+def _learner(
+    recipe: Recipe, strengths: Sequence[float], options: TrainingOptions, start: Decision | None = None
+) -> Learn:
+    def learn(lesson: Lesson) -> Sequence[Decision]:
+        begun = None if options.whiten else start  # which is not of whitened embeddings
+        return TEMPLATES[recipe].learn(lesson, strengths, options.balance_classes, begun)
+
+    return whitened(learn) if options.whiten else learn
 
 
 def _assembled(
-    lesson: Lesson, pinned: TrainingOptions, trials: tuple[Trial, ...], before: Fitted | None, report: Report
+    given: Lesson,
+    pinned: TrainingOptions,
+    trials: tuple[Trial, ...],
+    before: Fitted | None,
+    report: Report,
+    target: Moments | None,
 ) -> Fitted:
     """The head of a recipe and a strength, neither of them open any more."""
+    lesson = aligned(given, target)
     start = None if before is None else _start(before, lesson.labelled.classes)
-    strengths = (pinned.strength or TEMPLATES[pinned.recipe].usual,)
-    # What is held out is never learned about from a decision that has seen it.
-    afresh, further = (_learner(pinned.recipe, strengths, pinned.balance_classes, each) for each in (None, start))
     report("fitting", CHOSEN)
-    return assembled(lesson, pinned, further(lesson)[0], afresh, trials, before, report)
+    # What is held out is never learned about from a decision that has seen it.
+    afresh = _learner_of(pinned, None)
+    fitted = assembled(lesson, pinned, decision(lesson, pinned, start), afresh, trials, before, report)
+    return fitted if target is None else replace(fitted, moments=fitted.moments and given.moments, target=target)
+
+
+def _learner_of(pinned: TrainingOptions, start: Decision | None) -> Learn:
+    return _learner(pinned.recipe, (pinned.strength or TEMPLATES[pinned.recipe].usual,), pinned, start)
+
+
+def _target(target: Labelled | None, scaling: FeatureScaling) -> Moments | None:
+    return None if target is None else Moments.of(scaled_examples(target, scaling))
 
 
 def _start(before: Fitted, classes: tuple[str, ...]) -> Linear | None:
@@ -209,29 +243,3 @@ def _with_classes(labelled: Labelled, classes: tuple[str, ...]) -> Labelled:
     places = {label: place for place, label in enumerate(classes)}
     mine = np.array([places[label] for label in labelled.classes], np.int64)
     return Labelled(labelled.features, mine[labelled.targets], classes, labelled.described)
-
-
-def _sums(parts: Sequence[Fitted]) -> list[Moments]:
-    """The sums of heads that can be merged."""
-    if len(parts) < 2:
-        raise InvalidInput(f"it takes at least two heads to merge, and there is {len(parts)}: name another")
-    for name in _ALIKE:
-        values = sorted({str(getattr(part, name)) for part in parts})
-        if len(values) > 1:
-            raise InvalidInput(f"heads with different {name} ({', '.join(values)}) cannot be merged: train them alike")
-    sums = [part.moments for part in parts if part.moments is not None]
-    if len(sums) < len(parts):
-        exact = ", ".join(sorted(EXACT))
-        raise InvalidInput(f"heads of {parts[0].recipe} cannot be merged, they keep no sums: train one of {exact}")
-    dimensions = sorted({each.sums.shape[1] for each in sums})
-    if len(dimensions) > 1:
-        raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
-    return sums
-
-
-def _counts(parts: Sequence[Fitted], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    places = {label: place for place, label in enumerate(classes)}
-    counts = np.zeros(len(classes), np.int64)
-    for part in parts:
-        counts[[places[label] for label in part.classes]] += part.counts
-    return counts

@@ -26,8 +26,25 @@ def folds(labelled: Labelled, count: int) -> list[NDArray[np.int64]]:
     return [part for part in parts if len(part)]
 
 
+def deal(groups: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """Rows to hold out, part by part, each of them once.
+
+    Args:
+        groups: int64 of shape (n,); rows of a group are spread evenly over the parts.
+        count: how many parts, at most n.
+    """
+    dealt = _shuffled_by_class(groups, np.arange(len(groups)))
+    return [np.sort(dealt[start::count]) for start in range(min(count, len(dealt)))]
+
+
 def sample(labelled: Labelled, most: int) -> Labelled:
-    """Some of the examples, each class with its share of them, and all descriptions.
+    """Some of the examples, with the classes that are left; see `sampled`."""
+    rows = sampled(labelled, most)
+    return labelled if len(rows) == len(labelled.targets) else present(labelled.rows(rows))
+
+
+def sampled(labelled: Labelled, most: int) -> NDArray[np.int64]:
+    """Rows that stand for all: each class with its share of them, and all descriptions.
 
     Args:
         labelled: the examples.
@@ -35,19 +52,18 @@ def sample(labelled: Labelled, most: int) -> Labelled:
             are left out whole.
 
     Returns:
-        The examples, with the classes that are left.
+        int64 rows, ascending.
     """
     examples = np.flatnonzero(~labelled.described)
     if len(examples) <= most:
-        return labelled
+        return np.arange(len(labelled.targets))
     dealt = _shuffled_by_class(labelled.targets, examples)
     counts = labelled.counts[labelled.targets[dealt]]
     ranks = np.arange(len(dealt)) - np.searchsorted(labelled.targets[dealt], labelled.targets[dealt])
     # Pairs first, then the only examples of classes, then each class by how much of it there is already.
     shares = np.where(ranks < _KEPT_ROWS, -np.minimum(counts, _KEPT_ROWS), (ranks + 1) / counts)
     taken = dealt[np.argsort(shares, kind="stable")[:most]]
-    rows = np.sort(np.concatenate([taken, np.flatnonzero(labelled.described)]))
-    return present(labelled.rows(rows))
+    return np.sort(np.concatenate([taken, np.flatnonzero(labelled.described)]))
 
 
 def present(labelled: Labelled) -> Labelled:

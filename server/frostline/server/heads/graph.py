@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from frostline.server.heads.decision import Decision, Linear, Neighbors, Perceptron
-from frostline.server.heads.fitted import Fitted
+from frostline.server.heads.feature_scaling import FeatureScaling
+from frostline.server.heads.fitted import Fitted, Task
 
 INPUT = "embeddings"
-LOGITS, PROBABILITIES, SCOPE = "logits", "probabilities", "scope"
+LOGITS, PROBABILITIES, VALUES, SCOPE = "logits", "probabilities", "values", "scope"
 OLDEST_OPSET = 11
 IR_VERSION = 8
 
 _OPSET = 17
+
+
+def outputs(task: Task) -> tuple[str, ...]:
+    """What the graph of a head gives."""
+    return (VALUES, SCOPE) if task is Task.VALUE else (LOGITS, PROBABILITIES, SCOPE)
 
 
 def head_graph(fitted: Fitted, *, precise: bool = False) -> ModelProto:
@@ -31,19 +37,24 @@ def head_graph(fitted: Fitted, *, precise: bool = False) -> ModelProto:
 
     Returns:
         A graph from `embeddings`, float32 of shape (n, d), to `logits` and `probabilities`, float32 of shape (n, c),
-        and `scope`, float32 of shape (n,): the highest cosine to the mean of a class.
+        and `scope`, float32 of shape (n,): the highest cosine to the mean of a class. Of numbers, `values`, float64 of
+        shape (n,), takes the place of the former two, and is computed in float64 always.
     """
     classes, dimensions = fitted.scope.means.shape
-    graph = _Graph(classes, dimensions, precise and not isinstance(fitted.decision, Neighbors))
-    unit = graph.unit_length(INPUT)
-    logits = _logits(graph, fitted.decision, unit)
-    graph.to_float32(logits, LOGITS)
-    scaled = graph.apply("Div", [logits, graph.weight("temperature", np.array(fitted.temperature))], "scaled")
-    graph.to_float32(graph.apply("Softmax", [scaled], "shares", axis=1), PROBABILITIES)
+    is_value = fitted.task is Task.VALUE
+    graph = _Graph(classes, dimensions, is_value or (precise and not isinstance(fitted.decision, Neighbors)))
+    features = _scaled(graph, fitted.scaling)
+    unit = graph.unit_length(features, "unit")
+    logits, flat = _logits(graph, fitted.decision, features, unit), graph.constant("flat", np.array([-1]))
+    if is_value:
+        graph.apply("Reshape", [logits, flat], VALUES)
+    else:
+        graph.to_float32(logits, LOGITS)
+        graph.to_float32(_shares(graph, logits, fitted), PROBABILITIES)
     near = graph.apply("MatMul", [unit, graph.constant("means", np.ascontiguousarray(fitted.scope.means.T))], "near")
     nearest = graph.first(near, 1, "nearest_mean")
-    graph.apply("Reshape", [nearest, graph.constant("flat", np.array([-1]))], SCOPE)
-    return graph.model()
+    graph.apply("Reshape", [nearest, flat], SCOPE)
+    return graph.model(outputs(fitted.task))
 
 
 def values_per_row(fitted: Fitted) -> int:
@@ -55,18 +66,37 @@ def values_per_row(fitted: Fitted) -> int:
     return largest
 
 
-def _logits(graph: "_Graph", decision: Decision, unit: str) -> str:
+def _scaled(graph: "_Graph", scaling: FeatureScaling) -> str:
+    """See `feature_scaling.scaled`."""
+    if scaling is FeatureScaling.NONE:
+        return INPUT
+    values = INPUT
+    if scaling is FeatureScaling.SQUARE_ROOT:
+        roots = graph.apply("Sqrt", [graph.apply("Abs", [INPUT], "absolute")], "roots")
+        values = graph.apply("Mul", [graph.apply("Sign", [INPUT], "signs"), roots], "signed_roots")
+    return graph.unit_length(values, "scaled_embeddings")
+
+
+def _logits(graph: "_Graph", decision: Decision, features: str, unit: str) -> str:
     match decision:
         case Linear():
-            return graph.affine(graph.widened(INPUT), decision.coef, decision.intercept, "linear")
+            return graph.affine(graph.widened(features), decision.coef, decision.intercept, "linear")
         case Perceptron():
-            hidden = graph.affine(graph.widened(INPUT), decision.hidden, decision.hidden_intercept, "hidden")
+            hidden = graph.affine(graph.widened(features), decision.hidden, decision.hidden_intercept, "hidden")
             units = graph.apply("Relu", [hidden], "units")
             return graph.affine(units, decision.output, decision.output_intercept, "output")
         case Neighbors():
             return _votes(graph, decision, unit)
         case _:
             raise TypeError(f"no graph is known for {type(decision).__name__}")
+
+
+def _shares(graph: "_Graph", logits: str, fitted: Fitted) -> str:
+    """See `calibration.shares`."""
+    scaled = graph.apply("Div", [logits, graph.weight("temperature", np.array(fitted.temperature))], "scaled")
+    if fitted.task is Task.LABELS:
+        return graph.apply("Sigmoid", [scaled], "shares")
+    return graph.apply("Softmax", [scaled], "shares", axis=1)
 
 
 def _votes(graph: "_Graph", decision: Neighbors, unit: str) -> str:
@@ -126,26 +156,27 @@ class _Graph:
         self.apply("TopK", [tensor, self.constant(f"{name}.count", np.array([count]))], name, f"{name}.places", axis=1)
         return name
 
-    def unit_length(self, tensor: str) -> str:
+    def unit_length(self, tensor: str, name: str) -> str:
         """Divides rows by their length; rows of zeros stay."""
-        ones = self.constant("sum", np.ones((self._dimensions, 1), np.float32))
-        squares = self.apply("MatMul", [self.apply("Mul", [tensor, tensor], "squares"), ones], "squared_length")
-        floor = self.constant("tiny", np.array(np.finfo(np.float32).tiny, np.float32))
-        length = self.apply("Max", [self.apply("Sqrt", [squares], "length"), floor], "divisor")
-        return self.apply("Div", [tensor, length], "unit")
+        ones = self.constant(f"{name}.ones", np.ones((self._dimensions, 1), np.float32))
+        squares = self.apply("Mul", [tensor, tensor], f"{name}.squares")
+        length = self.apply("Sqrt", [self.apply("MatMul", [squares, ones], f"{name}.squared_length")], f"{name}.length")
+        floor = self.constant(f"{name}.tiny", np.array(np.finfo(np.float32).tiny, np.float32))
+        return self.apply("Div", [tensor, self.apply("Max", [length, floor], f"{name}.divisor")], name)
 
     def to_float32(self, tensor: str, name: str) -> None:
         """Makes an output of a tensor."""
         self.apply("Cast", [tensor], name, to=TensorProto.FLOAT)
 
-    def model(self) -> ModelProto:
-        """Closes the graph."""
+    def model(self, outputs: Sequence[str]) -> ModelProto:
+        """Closes the graph; it gives these."""
         inputs = [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", self._dimensions])]
-        outputs = [
-            helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["n", self._classes]),
-            helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", self._classes]),
-            helper.make_tensor_value_info(SCOPE, TensorProto.FLOAT, ["n"]),
-        ]
-        graph = helper.make_graph(self._nodes, "head", inputs, outputs, self._constants)
+        known = {
+            LOGITS: helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["n", self._classes]),
+            PROBABILITIES: helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, ["n", self._classes]),
+            VALUES: helper.make_tensor_value_info(VALUES, TensorProto.DOUBLE, ["n"]),
+            SCOPE: helper.make_tensor_value_info(SCOPE, TensorProto.FLOAT, ["n"]),
+        }
+        graph = helper.make_graph(self._nodes, "head", inputs, [known[name] for name in outputs], self._constants)
         opset = helper.make_opsetid("", _OPSET)
         return ModelProto(ir_version=IR_VERSION, producer_name="frostline", graph=graph, opset_import=[opset])

@@ -3,6 +3,7 @@
 head.json              its versions, and which one serves; replaced as a whole
 3.xxxxxxxx/            a version
 3.xxxxxxxx/examples/   what it was trained from; see `examples`
+3.xxxxxxxx/target/     the unlabelled inputs it was adapted to, if any, in the same format
 3.xxxxxxxx/artifact/   what it is; see `artifact`
 """
 
@@ -19,7 +20,7 @@ from frostline.server.heads import artifact
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.versions import Head, State, Version
 
-FILE, EXAMPLES, ARTIFACT = "head.json", "examples", "artifact"
+FILE, EXAMPLES, TARGET, ARTIFACT = "head.json", "examples", "target", "artifact"
 INTERRUPTED = "interrupted: the server stopped while it was trained; train again"
 
 _log = logging.getLogger(__name__)

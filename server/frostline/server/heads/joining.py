@@ -1,4 +1,4 @@
-"""Encoder and head as one ONNX graph: what the encoder takes in, logits, probabilities and closeness out."""
+"""Encoder and head as one ONNX graph: what the encoder takes in, what the head gives out."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +11,9 @@ from frostline.server.encoders.bundle import MODEL, load_manifest
 from frostline.server.encoders.graphs.cutting import cut, read, subgraphs
 from frostline.server.encoders.space import EmbeddingSpace
 from frostline.server.errors import InvalidInput, SpaceMismatch
-from frostline.server.heads.graph import INPUT, IR_VERSION, LOGITS, OLDEST_OPSET, PROBABILITIES, SCOPE
+from frostline.server.heads.graph import INPUT, IR_VERSION, LOGITS, OLDEST_OPSET, PROBABILITIES, SCOPE, VALUES
 
-_OUTPUTS = LOGITS, PROBABILITIES, SCOPE
+_OUTPUTS = LOGITS, PROBABILITIES, VALUES, SCOPE
 _SHORTEST = 1e-12
 
 

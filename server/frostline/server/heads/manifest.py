@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from frostline.server.heads.arrays import ArrayInfo
 from frostline.server.heads.checked_files import FileInfo
 from frostline.server.heads.examples import MAX_CLASSES, MAX_LABEL_BYTES
-from frostline.server.heads.fitted import Recipe, Trial
+from frostline.server.heads.feature_scaling import FeatureScaling
+from frostline.server.heads.fitted import VALUE_CLASS, Recipe, Task, Trial
 
 FORMAT: Final = 1
 
@@ -31,6 +32,16 @@ _MOMENTS = {
     "moments_sums": ("float64", "cd"),
     "moments_grams": ("float64", "dd"),
 }
+_VALUE_MOMENTS = {  # e is d and the number, see `regression.sums`
+    "moments_counts": ("float64", "c"),
+    "moments_sums": ("float64", "ce"),
+    "moments_grams": ("float64", "ee"),
+}
+_TARGET = {
+    "target_counts": ("float64", "o"),  # o is one
+    "target_sums": ("float64", "od"),
+    "target_grams": ("float64", "dd"),
+}
 
 _Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL_BYTES)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -42,6 +53,7 @@ class Manifest(BaseModel):
     Attributes:
         format: of the folder.
         dimensions: of the embeddings it takes.
+        target_count: how many unlabelled inputs it is adapted to.
         kind: of its decision function.
         neighbors: how many vote; 0 where none do.
         arrays: what is in `arrays.npz`.
@@ -67,8 +79,19 @@ class Manifest(BaseModel):
     trials: tuple[Trial, ...]
     held_out_accuracy: _Share | None
     train_accuracy: _Share | None
+    task: Task = Task.CLASS
+    margin: float | None = Field(default=None, ge=0)
+    thresholds: tuple[_Share, ...] | None = None
+    scaling: FeatureScaling = FeatureScaling.NONE
+    whiten: bool = False
+    target_count: int = Field(default=0, ge=0)
     arrays: dict[str, ArrayInfo]
     files: dict[str, FileInfo]
+
+    @property
+    def example_count(self) -> int:
+        """How many examples there were. With several labels one counts in many classes, or in none."""
+        return self.arrays["scope_held_out"].shape[0] if self.task is Task.LABELS else sum(self.counts)
 
     @property
     def keeps_moments(self) -> bool:
@@ -81,8 +104,16 @@ class Manifest(BaseModel):
             raise ValueError("classes are not in order, or named twice")
         if len(self.counts) != len(self.classes):
             raise ValueError("counts are not those of the classes")
-        axes = {"c": len(self.classes), "d": self.dimensions}
-        expected = _DECISIONS[self.kind] | _SCOPE | (_MOMENTS if self.keeps_moments else {})
+        if self.task is not Task.CLASS and self.kind != "linear":
+            raise ValueError(f"a head of task {self.task} is linear")
+        if self.task is Task.VALUE and self.classes != (VALUE_CLASS,):
+            raise ValueError("a head that answers numbers has no classes")
+        if (None if self.thresholds is None else len(self.thresholds)) != (
+            len(self.classes) if self.task is Task.LABELS else None
+        ):
+            raise ValueError("thresholds are not those of the labels")
+        axes = {"c": len(self.classes), "d": self.dimensions, "e": self.dimensions + 1, "o": 1}
+        expected = self._expected()
         if self.arrays.keys() != expected.keys():
             raise ValueError("arrays are not those of its kind")
         for name, (dtype, names) in expected.items():
@@ -93,3 +124,12 @@ class Manifest(BaseModel):
         if self.kind == "neighbors" and not 0 < self.neighbors <= axes["n"]:
             raise ValueError(f"{self.neighbors} neighbors cannot vote")
         return self
+
+    def _expected(self) -> dict[str, tuple[str, str]]:
+        """Its arrays, by name, dtype and axes."""
+        expected = _DECISIONS[self.kind] | _SCOPE
+        if self.keeps_moments:
+            expected |= _VALUE_MOMENTS if self.task is Task.VALUE else _MOMENTS
+        if self.target_count:
+            expected |= _TARGET
+        return expected

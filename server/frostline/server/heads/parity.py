@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from frostline.server.encoders.session import Session
 from frostline.server.heads import graph
-from frostline.server.heads.calibration import softmax
+from frostline.server.heads.calibration import shares
 from frostline.server.heads.decision import Neighbors, unit
+from frostline.server.heads.feature_scaling import FeatureScaling, scaled
 from frostline.server.heads.fitted import Fitted
 
 TOLERANCE = 1e-5
@@ -26,20 +27,27 @@ def difference(path: Path, fitted: Fitted) -> float:
         fitted: the head.
 
     Returns:
-        Of probabilities and cosines as they are; of logits as a share of the largest, where that is above 1. Infinite
-        where an output is not finite.
+        Of probabilities and cosines as they are; of logits and numbers as a share of the largest, where that is above
+        1. Infinite where an output is not finite.
     """
-    features = _embeddings(fitted)
+    given = _embeddings(fitted)
+    features = scaled(given, fitted.scaling)
     if isinstance(fitted.decision, Neighbors):
-        features = features[_is_settled(fitted.decision, features)]
-    session = Session(path, [graph.LOGITS, graph.PROBABILITIES, graph.SCOPE], "cpu", threads=1)
-    found = session.run({graph.INPUT: features})
+        settled = _is_settled(fitted.decision, features)
+        given, features = given[settled], features[settled]
+    names = graph.outputs(fitted.task)
+    found = Session(path, list(names), "cpu", threads=1).run({graph.INPUT: given})
     logits = fitted.decision.logits(features)
-    expected = logits, softmax(logits / fitted.temperature), _scope(fitted, features)
+    expected = {
+        graph.LOGITS: logits,
+        graph.VALUES: logits[:, 0],
+        graph.PROBABILITIES: shares(fitted, logits),
+        graph.SCOPE: _scope(fitted, features),
+    }
     scale = max(1.0, float(np.abs(logits).max(initial=0)))
     largest = [
-        float(np.abs(x - y).max(initial=0)) / scaled
-        for x, y, scaled in zip(found, expected, (scale, 1, 1), strict=True)
+        float(np.abs(output - expected[name]).max(initial=0)) / (scale if name in (graph.LOGITS, graph.VALUES) else 1)
+        for name, output in zip(names, found, strict=True)
     ]
     return max(largest) if np.isfinite(largest).all() else np.inf
 
@@ -48,8 +56,10 @@ def _embeddings(fitted: Fitted) -> NDArray[np.float32]:
     means = fitted.scope.means
     chosen = means[:: -(-len(means) // _MOST_MEANS)]
     drawn = np.random.default_rng(0).standard_normal((_RANDOM_ROWS, means.shape[1]))
+    if fitted.scaling is FeatureScaling.NONE:  # else lengths shall differ
+        drawn = unit(drawn)
     zeros = np.zeros((1, means.shape[1]), np.float32)
-    return np.concatenate([unit(drawn).astype(np.float32), chosen, zeros])
+    return np.concatenate([drawn.astype(np.float32), chosen, zeros])
 
 
 def _is_settled(decision: Neighbors, features: NDArray[np.float32]) -> NDArray[np.bool_]:

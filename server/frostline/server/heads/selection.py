@@ -1,9 +1,10 @@
-"""Chooses a recipe and its strength by the log loss of held-out examples, each with its own temperature."""
+"""Chooses a recipe, its strength and a scaling by the log loss of held-out examples, each with its own temperature."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from frostline.server.heads.calibration import log_loss, temperature
+from frostline.server.heads.feature_scaling import FeatureScaling, scaled_examples
 from frostline.server.heads.fitted import Recipe, Trial
 from frostline.server.heads.folds import sample
 from frostline.server.heads.held_out import HeldOut, Learn, held_out
@@ -25,15 +26,25 @@ class Candidate:
         recipe: which.
         strengths: its strengths.
         learn: learns a decision for each.
+        scaling: what is done to embeddings first.
     """
 
     recipe: Recipe
     strengths: Sequence[float]
     learn: Learn
+    scaling: FeatureScaling = FeatureScaling.NONE
+
+
+def _scaled(labelled: Labelled, scaling: FeatureScaling) -> Lesson:
+    return Lesson.of(scaled_examples(labelled, scaling))
 
 
 def select(
-    labelled: Labelled, candidates: Sequence[Candidate], balance_classes: bool, report: Callable[[float], None]
+    labelled: Labelled,
+    candidates: Sequence[Candidate],
+    balance_classes: bool,
+    report: Callable[[float], None],
+    lesson: Callable[[Labelled, FeatureScaling], Lesson] = _scaled,
 ) -> tuple[Trial, ...]:
     """Tries candidates.
 
@@ -42,20 +53,28 @@ def select(
         candidates: what to choose from.
         balance_classes: whether classes count alike.
         report: told the done share, 0 to 1.
+        lesson: makes of examples what is learned from, given the scaling.
 
     Returns:
         What was tried, the best first; nothing where no example can be held out.
     """
-    lesson = Lesson.of(sample(labelled, SELECTION_ROWS))
+    chosen = sample(labelled, SELECTION_ROWS)
+    scalings = dict.fromkeys(candidate.scaling for candidate in candidates)
+    lessons = {scaling: lesson(chosen, scaling) for scaling in scalings}
     trials: list[Trial] = []
     for place, candidate in enumerate(candidates):
 
         def told(done: float, place: int = place) -> None:
             report((place + done) / len(candidates))
 
-        outcomes = held_out(lesson, candidate.learn, PARTS, balance_classes, told)
+        outcomes = held_out(lessons[candidate.scaling], candidate.learn, PARTS, balance_classes, told)
         trials += [
-            Trial(recipe=candidate.recipe, strength=strength, log_loss=calibrated_loss(outcome))
+            Trial(
+                recipe=candidate.recipe,
+                strength=strength,
+                log_loss=calibrated_loss(outcome),
+                scaling=candidate.scaling,
+            )
             for strength, outcome in zip(candidate.strengths, outcomes, strict=False)
         ]
     return tuple(sorted(trials, key=lambda trial: trial.log_loss))

@@ -12,20 +12,22 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from frostline.server.durable_files import DELETED, NEW, discard, explained, sync
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
 from frostline.server.heads import artifact, examples, head_files
-from frostline.server.heads.head_files import ARTIFACT, EXAMPLES
+from frostline.server.heads.folders import Folders
+from frostline.server.heads.head_files import EXAMPLES, TARGET
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.predictors import Predictors
-from frostline.server.heads.versions import Head, HeadConfig, State, Version
+from frostline.server.heads.versions import Asked, Head, HeadConfig, State, Version
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_NAMES = "take 1 to 63 lower-case letters, digits, hyphens and underscores, a letter or digit first"
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +40,16 @@ class Heads:
     Args:
         folder: made where it is missing.
 
+    Attributes:
+        folders: where what belongs to them lies.
+
     Raises:
         StorageFull: the disk has no room to note what a crash left.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.folders = Folders(folder)
         self._changing = threading.Lock()
         self._predictors = Predictors()
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,20 +82,23 @@ class Heads:
             DataDamaged: the head could not be read at start.
         """
         if not _NAME.fullmatch(name):
-            raise InvalidInput(
-                f"head name {name[:80]!r} is not allowed; take 1 to 63 lower-case letters, digits, hyphens and "
-                "underscores, a letter or digit first"
-            )
+            raise InvalidInput(f"head name {name[:80]!r} is not allowed; {_NAMES}")
         if name in self._heads:
             self.get(name).expect_idle()
 
-    def begin(self, name: str, config: HeadConfig, after: Version | None = None) -> Head:
+    def answers(self, name: str, asked: Asked) -> bool:
+        """Whether a request has begun a version of a head already; see `Head.answers`."""
+        head = self._heads.get(name)
+        return isinstance(head, Head) and head.answers(asked)
+
+    def begin(self, name: str, config: HeadConfig, after: Version | None = None, asked: Asked | None = None) -> Head:
         """Begins a version, of a new head where there is none of the name; it is on disk then.
 
         Args:
             name: of the head.
             config: what was asked for.
             after: the version that must still serve; None for any.
+            asked: the request; None for none that may be sent again.
 
         Returns:
             The head; its first version is the new one, TRAINING.
@@ -110,12 +119,18 @@ class Heads:
                 with self._changing:
                     if after and self.get(name).ready_version() != after:
                         raise Conflict(f"another version of head {name!r} serves by now; look at it, and update again")
-                    return self._adopt(name, config, fresh, content)
+                    return self._adopt(name, config, asked, fresh, content)
             finally:
                 discard(fresh)
 
-    def keep_examples(self, name: str, version: Version, labelled: Labelled) -> None:
+    def keep_examples(self, name: str, version: Version, labelled: Labelled, target: Labelled | None = None) -> None:
         """Writes what a version that was begun is trained from; it is on disk when this returns.
+
+        Args:
+            name: of the head.
+            version: was begun.
+            labelled: the examples.
+            target: unlabelled inputs that it is adapted to, see `alignment.unlabelled`.
 
         Raises:
             NotFound: the head was deleted meanwhile.
@@ -123,7 +138,9 @@ class Heads:
         """
         self._current(name, version)
         with explained(f"the examples of head {name!r}"):
-            examples.save(self._folder / name / version.folder / EXAMPLES, labelled)
+            if target is not None:
+                examples.save(self.folders.of(name, version) / TARGET, target)
+            examples.save(self.folders.of(name, version) / EXAMPLES, labelled)
 
     def finish(self, name: str, version: Version, train_seconds: float) -> Head:
         """Lets a version serve whose artifact is written.
@@ -132,7 +149,7 @@ class Heads:
             NotFound: the head was deleted meanwhile.
             DataDamaged: the artifact cannot be read.
         """
-        folder = self.artifact_folder(name, version)
+        folder = self.folders.artifact(name, version)
         manifest, predictor = artifact.read_manifest(folder), Predictor(folder)
         with self._changing:
             head = self._current(name, version).finished(version, train_seconds)
@@ -148,14 +165,15 @@ class Heads:
         """
         with self._changing:
             head = self._current(name, version).failed(version, reason)
-            discard(self._folder / name / version.folder)  # before anything is written: it makes room
+            discard(self.folders.of(name, version))  # before anything is written: it makes room
             return self._change_anyway(head)
 
     def rollback(self, name: str, number: int = 0) -> Head:
         """Lets another ready version serve, at once; see `Head.rolled_back`.
 
         Raises:
-            NotFound: there is no such head or version, or it is not ready.
+            NotFound: there is no such head or version.
+            NotReady: it is not ready.
             StorageFull: the disk has no room; nothing has changed.
         """
         with self._changing:
@@ -183,15 +201,6 @@ class Heads:
         discard(doomed)
         return versions
 
-    def artifact_folder(self, name: str, version: Version) -> Path:
-        """The folder that the trained head of a version is written to."""
-        return self._folder / name / version.folder / ARTIFACT
-
-    def examples_folder(self, name: str, version: Version) -> Path | None:
-        """The folder that the examples of a version are in; None for one that was merged of heads."""
-        folder = self._folder / name / version.folder / EXAMPLES
-        return folder if folder.is_dir() else None
-
     def manifest(self, version: Version) -> Manifest | None:
         """What a ready version is; None for others."""
         return self._manifests.get(version.folder) if version.state is State.READY else None
@@ -207,8 +216,9 @@ class Heads:
         Where that turns out to be damaged the latest ready one before it serves from then on.
 
         Raises:
-            NotFound: there is no such head or version, or it failed.
+            NotFound: there is no such head or version.
             InUse: it is being trained.
+            NotReady: it failed.
             DataDamaged: the version that was asked for is damaged.
         """
         while True:
@@ -217,7 +227,7 @@ class Heads:
                 return version, predictor
             try:
                 with explained(f"head {name!r}"):
-                    predictor = Predictor(self.artifact_folder(name, version))
+                    predictor = Predictor(self.folders.artifact(name, version))
             except DataDamaged as error:
                 self._note_damage(name, version, error)
                 if number:
@@ -228,27 +238,16 @@ class Heads:
                     self._predictors.keep(version.folder, predictor)
                 return version, predictor
 
-    @contextlib.contextmanager
-    def scratch(self) -> Generator[Path]:
-        """A new folder for what is needed for a while; gone afterwards, or at the next start."""
-        folder = self._folder / f"{NEW}{uuid.uuid4().hex[:8]}"
-        with explained("examples that are only needed for a while"):
-            folder.mkdir()
-            try:
-                yield folder
-            finally:
-                discard(folder)
-
-    def _adopt(self, name: str, config: HeadConfig, fresh: Path, content: Path) -> Head:
+    def _adopt(self, name: str, config: HeadConfig, asked: Asked | None, fresh: Path, content: Path) -> Head:
         """Makes a folder with the content of a version part of a head, or a head."""
         self.check_free(name)
         path = self._folder / name
         if name in self._heads:
             before = self.get(name)
-            version = Version.begun(before.next_number, config)
+            version = Version.begun(before.next_number, config, asked)
             content.rename(path / version.folder)
             return self._change(before.with_version(version))
-        version = Version.begun(1, config)
+        version = Version.begun(1, config, asked)
         content.rename(fresh / version.folder)
         head = Head(name, (version,))
         head_files.write(fresh, head)

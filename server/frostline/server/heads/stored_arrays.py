@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from frostline.server.errors import DataDamaged
+from frostline.server.heads.alignment import TARGET
 from frostline.server.heads.arrays import Array
 from frostline.server.heads.decision import Decision, Linear, Neighbors, Perceptron
 from frostline.server.heads.fitted import Fitted, Scope
@@ -36,6 +37,12 @@ def arrays_of(fitted: Fitted) -> dict[str, Array]:
             "moments_counts": fitted.moments.counts,
             "moments_sums": fitted.moments.sums,
             "moments_grams": fitted.moments.grams,
+        }
+    if fitted.target:
+        arrays |= {
+            "target_counts": fitted.target.counts,
+            "target_sums": fitted.target.sums,
+            "target_grams": fitted.target.grams,
         }
     return arrays
 
@@ -88,6 +95,12 @@ def fitted_of(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> Fi
         trials=manifest.trials,
         held_out_accuracy=manifest.held_out_accuracy,
         train_accuracy=manifest.train_accuracy,
+        task=manifest.task,
+        thresholds=None if manifest.thresholds is None else np.array(manifest.thresholds),
+        margin=manifest.margin,
+        scaling=manifest.scaling,
+        whiten=manifest.whiten,
+        target=_target(arrays) if manifest.target_count else None,
     )
 
 
@@ -105,3 +118,7 @@ def _decision(manifest: Manifest, arrays: Mapping[str, Array], where: str) -> De
 
 def _moments(manifest: Manifest, arrays: Mapping[str, Array]) -> Moments:
     return Moments(manifest.classes, arrays["moments_counts"], arrays["moments_sums"], arrays["moments_grams"])
+
+
+def _target(arrays: Mapping[str, Array]) -> Moments:
+    return Moments((TARGET,), arrays["target_counts"], arrays["target_sums"], arrays["target_grams"])

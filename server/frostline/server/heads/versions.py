@@ -12,7 +12,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import InUse, NotFound
+from frostline.server.errors import InUse, InvalidInput, NotFound, NotReady
 from frostline.server.heads.fitted import TrainingOptions
 
 KEPT = 10
@@ -47,6 +47,20 @@ class HeadConfig(BaseModel):
     descriptions: dict[str, str] = {}
 
 
+class Asked(BaseModel):
+    """What tells a request from others, so that one that is sent again begins nothing again.
+
+    Attributes:
+        request_id: of the client's choice; empty where it chose none.
+        digest: of the request.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request_id: str = ""
+    digest: str = ""
+
+
 class Version(BaseModel):
     """One version.
 
@@ -58,6 +72,7 @@ class Version(BaseModel):
         created: when it was asked for.
         train_seconds: how long training took, without embedding.
         config: what was asked for.
+        asked: the request that began it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,12 +84,20 @@ class Version(BaseModel):
     created: datetime
     train_seconds: float = 0.0
     config: HeadConfig
+    asked: Asked = Asked()
 
     @classmethod
-    def begun(cls, number: int, config: HeadConfig) -> "Version":
+    def begun(cls, number: int, config: HeadConfig, asked: Asked | None = None) -> "Version":
         """A new one."""
         folder = f"{number}.{uuid.uuid4().hex[:8]}"
-        return cls(number=number, folder=folder, state=State.TRAINING, created=datetime.now(UTC), config=config)
+        return cls(
+            number=number,
+            folder=folder,
+            state=State.TRAINING,
+            created=datetime.now(UTC),
+            config=config,
+            asked=asked or Asked(),
+        )
 
     def failed(self, reason: str) -> "Version":
         """The same, failed."""
@@ -115,6 +138,7 @@ class Head:
         Raises:
             NotFound: there is none; says why.
             InUse: none serves, and the first is being trained.
+            NotReady: none serves, and none is being trained.
         """
         if not number and not self.serving:
             raise self._none_ready()
@@ -128,14 +152,15 @@ class Head:
         """A version that can predict; the one that serves where the number is 0.
 
         Raises:
-            NotFound: there is none, or it failed; says why.
+            NotFound: there is none.
             InUse: it is being trained.
+            NotReady: it failed; says why.
         """
         version = self.version(number)
         if version.state is State.TRAINING:
             raise InUse(f"version {version.number} of head {self.name!r} is being trained; wait until it is ready")
         if version.state is State.FAILED:
-            raise NotFound(f"version {version.number} of head {self.name!r} failed: {version.failure}")
+            raise NotReady(f"version {version.number} of head {self.name!r} failed: {version.failure}")
         return version
 
     def expect_idle(self) -> None:
@@ -149,6 +174,21 @@ class Head:
                 f"version {self.versions[0].number} of head {self.name!r} is being trained; wait until it is ready, or "
                 "delete the head"
             )
+
+    def answers(self, asked: Asked) -> bool:
+        """Whether a version was begun by a request already.
+
+        Raises:
+            InvalidInput: one was begun by another request of the same id.
+        """
+        for version in self.versions:
+            if asked.request_id and version.asked.request_id == asked.request_id:
+                if version.asked != asked:
+                    raise InvalidInput(
+                        f"request id {asked.request_id!r} was used for another request; choose a new one for each"
+                    )
+                return True
+        return False
 
     def with_version(self, version: Version) -> "Head":
         """Adds a version, or replaces the one of its number."""
@@ -176,23 +216,24 @@ class Head:
             number: of the version; the latest ready one before the one that serves where it is 0.
 
         Raises:
-            NotFound: there is no such version, or it is not ready.
+            NotFound: there is no such version.
+            NotReady: it is not ready, or there is none before.
         """
         ready = self._ready()
         if not number:
             number = next((each for each in ready if each < self.serving), 0)
             if not number:
-                raise NotFound(f"head {self.name!r} has no ready version before version {self.serving}; name another")
+                raise NotReady(f"head {self.name!r} has no ready version before version {self.serving}; name another")
         elif (version := self.version(number)).state is not State.READY:
             known = ", ".join(map(str, ready)) or "none"
-            raise NotFound(f"version {number} of head {self.name!r} is {version.state}; those that are ready: {known}")
+            raise NotReady(f"version {number} of head {self.name!r} is {version.state}; those that are ready: {known}")
         return replace(self, serving=number)
 
-    def _none_ready(self) -> InUse | NotFound:
+    def _none_ready(self) -> InUse | NotReady:
         newest = self.versions[0]
         if newest.state is State.TRAINING:
             return InUse(f"head {self.name!r} is being trained for the first time; wait until it is ready")
-        return NotFound(
+        return NotReady(
             f"head {self.name!r} has no version that is ready; version {newest.number} failed: {newest.failure}"
         )
 

@@ -45,7 +45,10 @@ class Workshop:
         """
         folder = self._examples(name, version)
         order = Train(
-            examples=folder, options=version.config.options, artifact=self._heads.artifact_folder(name, version)
+            examples=folder,
+            options=version.config.options,
+            target=self._heads.folders.target(name, version),
+            artifact=self._heads.folders.artifact(name, version),
         )
         return self._made(name, version, order, report)
 
@@ -63,12 +66,12 @@ class Workshop:
             report: told how far it is.
         """
         order = Update(
-            before=self._heads.artifact_folder(name, before),
-            examples_before=self._heads.examples_folder(name, before),
+            before=self._heads.folders.artifact(name, before),
+            examples_before=self._heads.folders.examples(name, before),
             removed=tuple(removed.tolist()),
             examples=self._examples(name, version),
             added=added,
-            artifact=self._heads.artifact_folder(name, version),
+            artifact=self._heads.folders.artifact(name, version),
         )
         return self._made(name, version, order, report)
 
@@ -81,12 +84,12 @@ class Workshop:
             parts: folders of their artifacts, or archives as `artifact.pack` makes them.
             report: told how far it is.
         """
-        with self._heads.scratch() as folder:
+        with self._heads.folders.scratch() as folder:
             try:
                 folders = [_unpacked(part, folder / str(place)) for place, part in enumerate(parts)]
             except FrostlineError as error:
                 return self._heads.fail(name, version, str(error))
-            order = Merge(parts=tuple(folders), artifact=self._heads.artifact_folder(name, version))
+            order = Merge(parts=tuple(folders), artifact=self._heads.folders.artifact(name, version))
             return self._made(name, version, order, report)
 
     def judge(self, prepare: Callable[[Path], Question], report: Report, work: Work) -> dict[str, Any]:
@@ -105,7 +108,7 @@ class Workshop:
             InvalidInput: there is no answer to that; says why.
             ShuttingDown: the server stops.
         """
-        with self._heads.scratch() as folder:
+        with self._heads.folders.scratch() as folder:
             return self._trainer.carry_out(prepare(folder), report, work)
 
     def delete(self, name: str) -> tuple[Version, ...]:
@@ -119,7 +122,7 @@ class Workshop:
         """
         versions = self._heads.delete(name)
         for version in versions:
-            self._trainer.cancel(self._heads.artifact_folder(name, version))
+            self._trainer.cancel(self._heads.folders.artifact(name, version))
         return versions
 
     def close(self) -> None:
@@ -140,7 +143,7 @@ class Workshop:
         return self._heads.fail(name, version, reason)
 
     def _examples(self, name: str, version: Version) -> Path:
-        folder = self._heads.examples_folder(name, version)
+        folder = self._heads.folders.examples(name, version)
         assert folder, "begun without examples"
         return folder
 

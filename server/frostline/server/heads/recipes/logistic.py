@@ -22,7 +22,6 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, start: Decis
         balance_classes: whether classes count alike.
         start: a linear decision of the same classes to begin from.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     scaling = Scaling.of(labelled.features)
@@ -32,7 +31,8 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, start: Decis
     if isinstance(start, Linear):
         model.coef_, model.intercept_ = _rows(scaling.scaled_back(start))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # more steps would change next to nothing
+        # More steps would change next to nothing, and as many classes as examples are no regression.
+        warnings.simplefilter("ignore", UserWarning)
         model.fit(scaling.scaled(labelled.features), labelled.targets)
     return scaling.unscaled(of_both_classes(model.coef_, model.intercept_))
 

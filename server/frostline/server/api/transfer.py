@@ -1,0 +1,138 @@
+"""Measures what encoders are worth, and tells the caller how far it is."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import json_format
+
+from frostline.server.api.content_examples import ContentExamples, ContentReader
+from frostline.server.api.head_examples import ExampleReader
+from frostline.server.api.head_messages import training_options
+from frostline.server.api.head_places import Place, Places
+from frostline.server.api.inputs import Waiting
+from frostline.server.api.judging import Answered, Judging, Told
+from frostline.server.child import Report
+from frostline.server.encoders.encoder import Content
+from frostline.server.errors import InvalidInput
+from frostline.server.heads import examples, fitting
+from frostline.server.heads.fitted import Task, TrainingOptions
+from frostline.server.heads.orders import MeasureTransfer
+from frostline.server.heads.transfer import contents, page
+from frostline.server.heads.transfer.report import TransferReport
+from frostline.v1 import head_service_pb2 as pb
+from frostline.v1 import transfer_report_pb2
+
+FEWEST_DRAWS, MOST_DRAWS = 10, 100
+_EMBEDDING_SHARE = 0.3  # of the whole, roughly, where something is to be embedded
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    place: Place
+    given: ContentExamples
+    held_out: int
+    draws: int
+    options: TrainingOptions
+
+
+class Transfer:
+    """Measures transfer.
+
+    Args:
+        judging: runs what takes long.
+        places: where examples may live.
+        reader: embeds examples.
+    """
+
+    def __init__(self, judging: Judging, places: Places, reader: ExampleReader) -> None:
+        self._judging = judging
+        self._places = places
+        self._reader = reader
+        self._contents = ContentReader(places)
+
+    async def measure(self, request: pb.MeasureTransferRequest) -> AsyncIterator[pb.MeasureTransferResponse]:
+        """Says how far it is, and in the end what was found; breaks off when the caller goes.
+
+        Raises:
+            InvalidInput: the request or an example is not right; says which.
+            NotFound: an encoder, a collection or a record is missing.
+            ShuttingDown: the server stops.
+        """
+        question = await self._question(request)
+        async with aclosing(self._judging.told(lambda report: self._measured(question, report))) as tale:
+            async for each in tale:
+                match each:
+                    case Told():
+                        yield pb.MeasureTransferResponse(step=each.step, progress=each.done)
+                    case Answered():
+                        html = await asyncio.to_thread(page.html, each.answer)
+                        yield pb.MeasureTransferResponse(
+                            progress=1.0, report=report_message(each.answer), html=html.encode()
+                        )
+
+    async def _question(self, request: pb.MeasureTransferRequest) -> _Question:
+        """Checks all that can be checked before any work."""
+        if request.options.descriptions:
+            raise InvalidInput("descriptions count like examples, and nothing from scratch has them; leave them out")
+        draws = request.draws or FEWEST_DRAWS
+        if not FEWEST_DRAWS <= draws <= MOST_DRAWS:
+            raise InvalidInput(f"{draws} draws are out of range; ask for {FEWEST_DRAWS} to {MOST_DRAWS}")
+        options = training_options(request.options)
+        if options.task is not Task.CLASS:
+            raise InvalidInput("transfer is measured for heads that answer one class; leave out the task")
+        fitting.check_options(options)
+        place = self._places.of(request.examples, request.encoder)
+        parts = {"example": request.examples, "held-out example": request.held_out}
+        given, (training, held_out) = await self._contents.read(parts, place)
+        labels = given.read.labels
+        await asyncio.to_thread(examples.check_labels, labels[:training])
+        if unknown := sorted(set(labels[training:]) - set(labels[:training])):
+            raise InvalidInput(
+                f"a held-out example is of class {unknown[0]!r}, which no example to learn from is; give some "
+                "of it, or leave it out"
+            )
+        return _Question(place, given, held_out, draws, options)
+
+    async def _measured(self, question: _Question, report: Report) -> TransferReport:
+        read = question.given.read
+        share = _EMBEDDING_SHARE if read.has_contents else 0.0
+        began = time.monotonic()
+        features = await self._reader.embed(
+            read, question.place, lambda step, done: report(step, share * done), Waiting(patient=True)
+        )
+        seconds = time.monotonic() - began
+        labelled = await asyncio.to_thread(examples.check, features, read.labels)
+
+        def prepared(folder: Path) -> MeasureTransfer:
+            examples.save(folder / "examples", labelled)
+            _save_contents(folder / "contents", question.given.contents)
+            return MeasureTransfer(
+                encoder=question.place.encoder,
+                examples=folder / "examples",
+                contents=folder / "contents",
+                held_out=question.held_out,
+                draws=question.draws,
+                options=question.options,
+                embedding_seconds=seconds if read.has_contents else None,
+            )
+
+        answer = await self._judging.answer(prepared, lambda step, done: report(step, share + (1 - share) * done))
+        return TransferReport.model_validate(answer)
+
+
+def report_message(report: TransferReport) -> transfer_report_pb2.TransferReport:
+    """Writes a report: the message has its fields under the same names."""
+    fields = report.model_dump(mode="json", exclude_none=True)
+    fields["verdict"] = f"TRANSFER_VERDICT_{report.verdict.name}"
+    return json_format.ParseDict(fields, transfer_report_pb2.TransferReport())
+
+
+def _save_contents(folder: Path, given: list[Content]) -> None:
+    if texts := [each for each in given if isinstance(each, str)]:
+        contents.save_texts(folder, texts)
+    else:
+        contents.save_images(folder, (each for each in given if isinstance(each, bytes)))

@@ -1,0 +1,48 @@
+"""What heads must have in common to be merged."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from frostline.server.errors import InvalidInput
+from frostline.server.heads.fitted import EXACT, Recipe
+
+_ALIKE = ("task", "recipe", "strength", "balance_classes", "abstain_error", "coverage", "scaling", "whiten")
+
+
+class Part(Protocol):
+    """A head as it is, or as its manifest says; its own attributes are those of `_ALIKE`."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it was trained from."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Of the embeddings it takes."""
+        ...
+
+    @property
+    def keeps_moments(self) -> bool:
+        """Whether it keeps sums."""
+        ...
+
+
+def check_alike(parts: Sequence[Part]) -> None:
+    """Refuses heads that cannot be merged.
+
+    Raises:
+        InvalidInput: there are too few, they were trained unlike, or one keeps no sums; says which.
+    """
+    if len(parts) < 2:
+        raise InvalidInput(f"it takes at least two heads to merge, and there is {len(parts)}: name another")
+    for name in _ALIKE:
+        values = sorted({str(getattr(part, name)) for part in parts})
+        if len(values) > 1:
+            raise InvalidInput(f"heads with different {name} ({', '.join(values)}) cannot be merged: train them alike")
+    if not all(part.keeps_moments for part in parts):
+        exact = ", ".join(sorted(EXACT))
+        raise InvalidInput(f"heads of {parts[0].recipe} cannot be merged, they keep no sums: train one of {exact}")
+    dimensions = sorted({part.dimensions for part in parts})
+    if len(dimensions) > 1:
+        raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
