@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frostline.client import Client, NotFound
+from frostline.client import Client, FailedPrecondition
 from serving import start_server
 
 
@@ -33,7 +33,7 @@ def test_the_earlier_version_serves_and_the_interrupted_one_has_failed(tmp_path)
             assert [each.probability for each in client.predict("sides", vectors[:5])] == [
                 each.probability for each in before
             ]
-            with pytest.raises(NotFound, match="version 1 failed: interrupted"):
+            with pytest.raises(FailedPrecondition, match="version 1 failed: interrupted"):
                 client.predict("new", vectors[:5])
     finally:
         server.stop()

@@ -147,7 +147,7 @@ def _said(value: Any, task: HeadTask) -> Example | None:  # noqa: ANN401
             label = _label(value)
             return None if label is None else Example(label=label)
         case "labels":
-            labels = [_label(each) for each in (value if isinstance(value, list) else [value])]
+            labels = [*map(_label, value if isinstance(value, list) else [value])]  # pyright: ignore[reportUnknownArgumentType]
             return None if None in labels else Example(labels=[label for label in labels if label is not None])
         case "value":
             number = _number(value)
