@@ -87,6 +87,7 @@ def test_names_survive_twenty_kills(tmp_path):
     assert survive(tmp_path, 20) >= 20
 
 
+@pytest.mark.full
 def test_this_test_notices_names_that_are_written_in_place(tmp_path):
     with pytest.raises(AssertionError, match="after"):
         survive(tmp_path, 20, "planted", most=6, seconds=0.25)  # a change takes 0.2 s

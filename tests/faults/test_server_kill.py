@@ -188,6 +188,7 @@ def test_what_the_server_acknowledged_survives_twenty_kills(tmp_path):
     assert len(survive(tmp_path, 20)) >= 20
 
 
+@pytest.mark.full
 def test_this_test_notices_a_server_that_acknowledges_before_the_commit(tmp_path):
     with pytest.raises(AssertionError, match="acknowledged, but lost"):
         survive(tmp_path, 3, command=[str(Path(early_server.__file__))])

@@ -111,6 +111,7 @@ def test_a_record_says_what_it_is(found):
     assert all(0 < len(record.payload["summary"]) <= 200 for record in found.values())
 
 
+@pytest.mark.full
 def test_another_process_finds_the_same(source):
     code = (
         "from frostline.indexer import *; print(open_source('pydoc:', IndexOptions(collection='d')).identity);"
