@@ -128,6 +128,14 @@ def test_a_job_whose_first_rows_are_all_rejected_stops_with_the_reason(refusal, 
     arguments = ("index", rows(30), "--collection", "rows", "--encoder", "tiny", "--batch-size", "5")
     told = refusal(*arguments, "--max-rejected-first", "10")
     assert told.startswith("the first 10 rows were all rejected, row 1 because: row has no 'text', it has 'key'")
+    assert "collection 'rows' was not made" in told
     assert frostline(*arguments, "--max-rejected-first", "0").exit_code == 3
     result = frostline(*arguments)
     assert "row 1: row has no 'text'" in result.stdout
+
+
+def test_a_collection_that_stays_empty_is_called_so(frostline, rows):
+    result = frostline("index", rows(0, json.dumps({"key": "k" * 9000, "body": "a"})), *FIELDS)
+    assert result.exit_code == 3
+    assert "rows, which is empty: no row became a record" in result.stdout
+    assert "which is empty" not in frostline("index", rows(1), *FIELDS).stdout

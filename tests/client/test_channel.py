@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from fake_server import fake_server
 from frostline.client import AsyncClient, Client, InvalidInput, Retry, Unavailable
+from frostline.client._connecting import unavailable
 
 
 @pytest.fixture(scope="session")
@@ -37,29 +39,65 @@ async def test_a_server_with_a_certificate_is_reached(secure, certificate):
     assert secure.metadata[-1]["authorization"] == "Bearer t"
 
 
+def refusal(target, **options):
+    with Client(target, retry=Retry(attempts=1), **options) as client, pytest.raises(Unavailable) as caught:
+        client.list_encoders(timeout_seconds=5)
+    return caught.value
+
+
+def check_is_one_line_with_its_cause(error):
+    assert not any(raw in str(error) for raw in ("SSL", "TSI", "UNKNOWN", "failed to connect", "\n"))
+    assert isinstance(error.__cause__, grpc.RpcError)
+    assert "failed to connect" in error.__cause__.details()
+
+
 @pytest.mark.parametrize(
     ("options", "advice"),
-    [({}, "serves with TLS: connect with tls"), ({"tls": True}, "is not trusted: give ca_certificate")],
+    [
+        ({}, r"closed the connection: .* serves with TLS and was asked without: give tls or ca_certificate \(--tls, "),
+        ({"tls": True}, r"asked with TLS, but its certificate is not trusted: give ca_certificate \(--ca-cert"),
+    ],
 )
 def test_a_server_that_cannot_prove_its_name_is_not_trusted(secure, options, advice):
-    with Client(secure.target, retry=Retry(attempts=1), **options) as client:
-        with pytest.raises(Unavailable, match=advice):
-            client.list_encoders(timeout_seconds=5)
+    error = refusal(secure.target, **options)
+    assert re.match(rf"{secure.target} .*{advice}", str(error))
+    check_is_one_line_with_its_cause(error)
     assert secure.metadata == []
 
 
 def test_who_expects_tls_of_a_server_without_is_told(fake):
     port = fake.target.rpartition(":")[2]
-    with Client(f"127.0.0.1:{port}", tls=True, retry=Retry(attempts=1)) as client:
-        with pytest.raises(Unavailable, match="without tls"):
-            client.list_encoders(timeout_seconds=5)
+    error = refusal(f"127.0.0.1:{port}", tls=True)
+    assert str(error).startswith(f"127.0.0.1:{port} was asked with TLS, but it serves without TLS: leave out tls")
+    check_is_one_line_with_its_cause(error)
 
 
 def test_a_certificate_for_another_name_is_called_that(secure, certificate):
-    port = secure.target.rpartition(":")[2]
-    with Client(f"127.0.0.1:{port}", ca_certificate=certificate[1], retry=Retry(attempts=1)) as client:
-        with pytest.raises(Unavailable, match="for another name: connect by one that it holds"):
-            client.list_encoders(timeout_seconds=5)
+    error = refusal(f"127.0.0.1:{secure.target.rpartition(':')[2]}", ca_certificate=certificate[1])
+    assert "for another name: connect by one that it holds" in str(error)
+    check_is_one_line_with_its_cause(error)
+
+
+def test_an_authority_that_is_no_certificate_is_named(secure, certificate):
+    error = refusal(secure.target, ca_certificate=certificate[0])
+    assert "is ca_certificate (--ca-certificate) a PEM file of certificates?" in str(error)
+    check_is_one_line_with_its_cause(error)
+
+
+def test_an_expired_certificate_is_not_called_untrusted():
+    text = "Tls handshake failed: SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: certificate has expired: OK"
+    assert unavailable("far:1", text) == (
+        "far:1 was asked with TLS, but its certificate has expired: the server needs a new one"
+    )
+
+
+def test_a_socket_that_is_not_there_is_called_that(tmp_path):
+    assert "there is no such socket" in str(refusal(f"unix:{tmp_path}/frostline.sock"))
+
+
+def test_what_grpc_says_is_told_where_it_is_not_known():
+    assert "no server answers at far:1; `frostline serve`" in unavailable("far:1", "the moon is in the way")
+    assert "the moon is in the way" in unavailable("far:1", "the moon is in the way")
 
 
 def test_a_certificate_that_cannot_be_read_is_named(tmp_path):

@@ -343,6 +343,7 @@ def test_rows_whose_id_comes_again_are_counted_apart(tmp_path):
 
 def test_a_job_whose_first_rows_are_all_rejected_stops_and_the_next_begins_anew(tmp_path, source):
     client = MemoryClient()
+    client.create_collection("notes", encoder="tiny")
     with pytest.raises(
         AllRejected, match=r"first 14 rows .* row 1 because: row has no 'body', it has .*'text'"
     ) as told:
@@ -351,10 +352,28 @@ def test_a_job_whose_first_rows_are_all_rejected_stops_and_the_next_begins_anew(
     assert client.batches == [[], []]
     assert run(client, source, options(tmp_path, max_rejected_first=10)).indexed == 95
     client = MemoryClient(refused={f"r{n}" for n in range(1, 41)})  # the server's reasons count too
-    with pytest.raises(AllRejected, match="r1 is refused"):
+    with pytest.raises(AllRejected, match=r"r1 is refused.*; collection 'notes', which was made for them, is empty"):
         run(client, source, options(tmp_path, max_rejected_first=10))
     summary = run(client, source, options(tmp_path, max_rejected_first=0))
     assert (summary.indexed, summary.first_rejection.id) == (57, "r1")
+
+
+@pytest.mark.parametrize("most", [10, 1000])
+def test_where_no_row_can_become_a_record_no_collection_is_made(tmp_path, source, most):
+    client = MemoryClient()
+    wrong = options(tmp_path, text_field="body", max_rejected_first=most)
+    with pytest.raises(AllRejected, match=rf"first {min(most, ROWS)} rows .* row 1 because: .*'notes' was not made"):
+        run(client, source, wrong)
+    assert client.collections == {}
+    assert run(client, source, options(tmp_path, encoder="another")).indexed == 95  # the encoder may be mended too
+
+
+def test_a_source_without_rows_and_a_job_that_never_stops_make_their_collection(tmp_path, source):
+    client = MemoryClient()
+    assert run(client, source, options(tmp_path, text_field="body", max_rejected_first=0)).rejected == ROWS
+    source.write_text("")
+    assert run(client, source, options(tmp_path, collection="empty")).rows == 0
+    assert set(client.collections) == {"notes", "empty"}
 
 
 def test_rows_that_are_rejected_later_stop_nothing(tmp_path):

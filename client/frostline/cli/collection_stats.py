@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _STEP_SECONDS = 600.0
 _PERCENT = 100
+_DONE = "done"  # the server's last step, also where nothing was to be done
 
 
 @client_command
@@ -61,17 +62,34 @@ def optimize_collection(session: Session, name: CollectionName) -> None:
     started = time.perf_counter()
     to = None if session.as_json else console(stderr=True)
     with session.connect() as client, progress(to, "Optimizing", "%") as shown:
-        before = ""
+        before, last = client.collection_stats(name), ""
         for step, done in client.optimize(name, timeout_seconds=max(_STEP_SECONDS, session.timeout_seconds)):
-            if step != before:
+            if step not in (last, _DONE):
                 shown.step(step)
-                before = step
+                last = step
             shown.update(round(done * _PERCENT), _PERCENT)
+        after, recall = client.collection_stats(name), client.get_collection(name).recall
     seconds = time.perf_counter() - started
     if session.as_json:
-        show_json({"optimized": name, "wall_seconds": seconds})
+        made_of = {"before": _made_of(before), "after": _made_of(after)}
+        show_json({"optimized": name, "changed": bool(last), **made_of, "recall": recall, "wall_seconds": seconds})
     else:
-        say(f"Optimized collection {name} in {duration(seconds)}.")
+        did = f"Optimized collection {name} in {duration(seconds)}" if last else f"Nothing to optimize in {name}"
+        was = f" (before: {_in_words(before)})" if last else ""
+        say(f"{did}: {_in_words(after)}{was}; recall {recall:.3f}.")
+
+
+def _made_of(stats: "CollectionStats") -> dict[str, int]:
+    rows = sum(segment.row_count for segment in stats.segments)
+    return {"segment_count": len(stats.segments), "segment_rows": rows, "tail_count": stats.tail_count}
+
+
+def _in_words(stats: "CollectionStats") -> str:
+    rows, tail = sum(segment.row_count for segment in stats.segments), f"{stats.tail_count:,}"
+    if not stats.segments:
+        return f"{tail} records without an index, compared one by one"
+    segments = "1 segment" if len(stats.segments) == 1 else f"{len(stats.segments):,} segments"
+    return f"{rows:,} rows in {segments}" + (f" and {tail} in the tail" if stats.tail_count else "")
 
 
 def _rows(stats: "CollectionStats") -> "Iterator[tuple[object, ...]]":

@@ -82,7 +82,7 @@ def index(
     Goes on where an interrupted run of the same job stopped. Rows that are stored as they come are passed over, so that
     a changed source is indexed again at the price of what is new in it. Rows that cannot become records are listed in
     rejected.jsonl with the reason and do not stop the job; the exit code is 3 when there are any, 0 when there are
-    none and 1 when the job could not be done.
+    none and 1 when the job could not be done. A collection is made once a row can become a record.
     """
     from frostline.indexer import IndexOptions
     from frostline.indexer import index as run
@@ -102,7 +102,8 @@ def index(
     )
     with session.connect() as client, job_progress(session, "Indexing", "rows") as report:
         summary = run(client, source, options, report)
-    show_summary(session, summary, collection)
+        nothing = summary.indexed + summary.unchanged == 0 and client.get_collection(collection).record_count == 0
+    show_summary(session, summary, f"{collection}, which is empty: no row became a record" if nothing else collection)
 
 
 def _split(fields: str | None) -> tuple[str, ...] | None:

@@ -62,7 +62,13 @@ def search(
         ),
     ] = "",
     min_score: Annotated[
-        float | None, typer.Option(metavar="SCORE", help="The lowest score of a hit.", show_default=False)
+        float | None,
+        typer.Option(
+            metavar="SCORE",
+            help="The lowest score of a hit, as SCORE shows it: a cosine from -1 to 1, or, with hybrid, a fused score, "
+            "which is at most 0.033 when both weights are 1.",
+            show_default=False,
+        ),
     ] = None,
     diversity: Annotated[
         float,
@@ -83,7 +89,7 @@ def search(
         float,
         typer.Option(metavar="WEIGHT", help="Weight of the words in hybrid; that of the vectors is 1.", min=0.0),
     ] = 1.0,
-    exact: Annotated[bool, typer.Option("--exact", help="Search exactly, whatever it takes.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare vectors exactly, whatever it takes.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show how the hits were found.")] = False,
 ) -> None:
     """Find the records of a collection that are closest to a text, an image or another record."""

@@ -52,7 +52,8 @@ class SearchMethods:
                 datetime with a time zone, and lists of these. Never put what users type into the filter itself.
             vector_name: which vector of the records is searched; the collection's first when empty.
             offset: hits to pass over.
-            min_score: the lowest score of a hit.
+            min_score: the lowest score of a hit: by vectors on the scale of the metric (cosine: -1 to 1, euclidean: 0
+                and below), in `hybrid` on that of `fusion` (see there; with the default at most 0.033).
             include_payloads: whether to get payloads.
             payload_fields: the paths of payloads to get; all when empty.
             mode: `vector` by closeness, `keyword` by the words of kept texts (BM25), `hybrid` by both.
@@ -61,7 +62,8 @@ class SearchMethods:
             diversity: from 0 to 1, how much hits shall differ from those before them (maximal marginal relevance).
             group_by: path of a payload field whose values make groups, of which few hits are let through.
             max_per_group: the most hits of a group.
-            exact: whether the search must be exact, whatever it takes.
+            exact: whether vectors must be compared exactly, whatever it takes; not for `keyword`, where all records
+                with the words are found anyway.
             range: whether every record with at least `min_score` is wanted, found exactly.
             min_sequence: waits until this commit is there: with the `sequence` of a write, the search sees that write.
             explain: whether to get `explanation`.
@@ -136,7 +138,8 @@ class SearchMethods:
             parameters: values of the parameters in the filter.
             vector_name: which vector of the records is searched.
             offset: hits to pass over.
-            min_score: the lowest score of a hit.
+            min_score: the lowest score of a hit: by vectors on the scale of the metric (cosine: -1 to 1, euclidean: 0
+                and below), in `hybrid` on that of `fusion` (see there; with the default at most 0.033).
             include_payloads: whether to get payloads.
             payload_fields: the paths of payloads to get.
             mode: `vector`, `keyword` or `hybrid`.

@@ -72,7 +72,8 @@ def vector_bytes(vector: types.Floats) -> bytes:
         InvalidInput: it is no vector of numbers.
     """
     if not isinstance(cast(object, vector), np.ndarray):
-        raise InvalidInput(f"a vector must be a numpy array, not a {type(vector).__name__}")
+        kind = type(vector).__name__
+        raise InvalidInput(f"a vector must be a numpy array, not a {kind}; np.array(..., np.float32) makes one")
     if vector.ndim != 1 or not np.issubdtype(vector.dtype, np.number):
         raise InvalidInput(f"a vector of shape (d,) is needed, not {vector.dtype} of shape {vector.shape}")
     return vector.astype("<f4").tobytes()
@@ -192,6 +193,8 @@ def payload_bytes(payload: Mapping[str, Any]) -> bytes:
     Raises:
         InvalidInput: JSON cannot hold it.
     """
+    if not isinstance(cast(object, payload), Mapping):
+        raise InvalidInput(f"payload is no JSON object but a {type(payload).__name__}; give a dict")
     try:
         return _JSON.encode(payload if type(payload) is dict else dict(payload)).encode()
     except (TypeError, ValueError, RecursionError) as error:

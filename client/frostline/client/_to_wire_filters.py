@@ -16,12 +16,15 @@ def filter_message(expression: str, parameters: Mapping[str, Any] | None) -> v1.
     """A filter and the values of its parameters; none where neither is given.
 
     Raises:
-        InvalidInput: parameters without a filter, or a value that JSON and times cannot hold; names it.
+        InvalidInput: the filter is no str, there are parameters without a filter, or a value that JSON and times cannot
+            hold; names it.
     """
     if not expression:
         if parameters:
             raise InvalidInput(f"parameters {', '.join(map(repr, parameters))} are of no use without a filter")
         return None
+    if not isinstance(cast(object, expression), str):
+        raise InvalidInput(f"filter {expression!r} is no str; write an expression such as 'price < $most AND tags:new'")
     encoded = {unicode(name): _parameter(name, value) for name, value in (parameters or {}).items()}
     return v1.Filter(expression=unicode(expression), parameters=encoded)
 

@@ -1,7 +1,10 @@
 """What is searched for, as messages."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict, cast
+
+import numpy as np
 
 from frostline.client._names import FUSION_METHODS, SEARCH_MODES, number_of
 from frostline.client._to_wire import (
@@ -106,6 +109,11 @@ def query_message(query: Query, keywords: str = "") -> v1.Query:
     if isinstance(query, Combination):
         parts = v1.Combination(parts=[_part_message(index, part) for index, part in enumerate(query.parts)])
         return v1.Query(combination=parts, keywords=words)
+    if not isinstance(cast(object, query), (str, bytes, Path, np.ndarray)):
+        raise InvalidInput(
+            f"a query must be a text, an image (bytes or a path), a numpy array, a RecordId or a Combination, not a "
+            f"{type(query).__name__}; several queries go to search_batch"
+        )
     content = input_message(query)
     kind = content.WhichOneof("kind")
     if kind == "text":

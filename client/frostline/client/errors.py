@@ -26,6 +26,7 @@ from typing import Final, cast
 import grpc
 from google.protobuf.message import DecodeError
 
+from frostline.client._connecting import unavailable
 from frostline.v1.error_pb2 import ErrorDetail
 from frostline.wire.reasons import TRAILER, Reason
 
@@ -241,25 +242,10 @@ def _detail(error: grpc.RpcError) -> ErrorDetail | None:
     return None
 
 
-_ADVICE = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted: give ca_certificate, the PEM file of its authority",
-    "Hostname Verification": "its certificate is for another name: connect by one that it holds",
-    "security handshaker": "TLS could not begin: is ca_certificate a PEM file of certificates?",
-    "WRONG_VERSION_NUMBER": "it may serve without TLS: connect without tls and ca_certificate",
-    "Socket closed": "it was stopped, or serves with TLS: connect with tls, or with ca_certificate",
-}
-"""What gRPC says of a connection that failed, and what to do then."""
-
-
-def _unavailable_advice(text: str) -> str:
-    default = "`frostline serve` starts one; with and without TLS must be the same on both sides"
-    return next((advice for words, advice in _ADVICE.items() if words in text), default)
-
-
 def _from_grpc(code: grpc.StatusCode, text: str, target: str, timeout_seconds: float) -> FrostlineError:
     # Without our detail the failure comes from gRPC or a proxy, whose words say little about what to do.
     if code is grpc.StatusCode.UNAVAILABLE:
-        return Unavailable(f"no server answers at {target}; {_unavailable_advice(text)} ({text})")
+        return Unavailable(unavailable(target, text))
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return late(target, timeout_seconds)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in text:

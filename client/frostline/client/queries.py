@@ -70,8 +70,9 @@ class Fusion:
     """How several rankings become one.
 
     Attributes:
-        method: `reciprocal_rank` sums weight / (rank_constant + rank) (Cormack et al. 2009); `weighted_score` sums
-            weighted scores, each ranking's brought to 0 to 1.
+        method: `reciprocal_rank` sums weight / (rank_constant + rank) (Cormack et al. 2009), so that no score is above
+            the sum of weights / (rank_constant + 1): 2/61 for two of weight 1. `weighted_score` sums weighted scores,
+            each ranking's brought to 0 to 1, and no score is above the sum of weights.
         keyword_weight: weight of the keyword ranking; vectors have the weight 1, or that of their part.
         rank_constant: of `reciprocal_rank`.
         depth: how deep each ranking is read; when 0, the larger of 100 and 5 times what is asked for.

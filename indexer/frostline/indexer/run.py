@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from frostline.client import AlreadyExists, Client, Collection, NotFound
 from frostline.indexer.checkpoint import Identity, open_journal
-from frostline.indexer.errors import BadSource
+from frostline.indexer.errors import AllRejected, BadSource
 from frostline.indexer.job import Job, Progress, Summary, Writing
 from frostline.indexer.options import IndexOptions
+from frostline.indexer.rows import Position, Rejection, Source
 from frostline.indexer.sources import open_source
 
 
@@ -33,11 +34,13 @@ def index(
         MissingExtra: a library that the source needs is not installed.
         JobChanged: there is a checkpoint of another job.
         JobStopped: the server stopped taking records; the message says why, and the same call goes on.
-        AllRejected: of the first rows none became a record; says why the first did not.
+        AllRejected: of the first rows none became a record; says why the first did not. A collection that was missing
+            is made only where a row can become a record.
         FrostlineError: the collection cannot be reached or made.
     """
     opened = open_source(source, options)
-    collection = _collection(client, options)
+    stored = _stored(client, options)
+    collection = stored or _made(client, opened, options)
     writing = Writing(
         collection=options.collection,
         batch_size=options.batch_size,
@@ -49,13 +52,18 @@ def index(
     identity = {**opened.identity, **_identity(collection, options)}
     with open_journal(options.folder, identity, restart=options.restart) as journal:
         job = Job(client, opened, writing, journal, on_progress)
-        job.run()
+        try:
+            job.run()
+        except AllRejected as error:
+            empty = "" if stored else f"; collection {collection.name!r}, which was made for them, is empty"
+            raise AllRejected(f"{error}{empty}") from error
         summary = job.summary()
         journal.finish()
     return summary
 
 
-def _collection(client: Client, options: IndexOptions) -> Collection:
+def _stored(client: Client, options: IndexOptions) -> Collection | None:
+    """The collection; None where it is to be made."""
     try:
         collection = client.get_collection(options.collection)
     except NotFound as error:
@@ -63,7 +71,11 @@ def _collection(client: Client, options: IndexOptions) -> Collection:
             raise BadSource(
                 f"there is no collection {options.collection!r}; name an encoder to make it (--encoder)"
             ) from error
-        collection = _made(client, options)
+        return None
+    return _checked(collection, options)
+
+
+def _checked(collection: Collection, options: IndexOptions) -> Collection:
     if options.encoder and options.encoder != collection.encoder:
         raise BadSource(
             f"collection {collection.name!r} has encoder {collection.encoder or 'none'!r}, not {options.encoder!r}; "
@@ -85,8 +97,27 @@ def _identity(collection: Collection, options: IndexOptions) -> Identity:
     }
 
 
-def _made(client: Client, options: IndexOptions) -> Collection:
+def _made(client: Client, source: Source, options: IndexOptions) -> Collection:
+    _check_first_rows(source, options)
     try:
         return client.create_collection(options.collection, encoder=options.encoder)
     except AlreadyExists:  # by another job just now, or by this call when its answer was lost
-        return client.get_collection(options.collection)
+        return _checked(client.get_collection(options.collection), options)
+
+
+def _check_first_rows(source: Source, options: IndexOptions) -> None:
+    """Reads until a row becomes a record: where the options are wrong, nothing is made that must be deleted again."""
+    first: Rejection | None = None
+    rows = 0
+    for row in source.rows(Position()) if options.max_rejected_first else ():
+        if not isinstance(row.record, Rejection):
+            return
+        first, rows = first or row.record, rows + 1
+        if rows == options.max_rejected_first:
+            break
+    if first is not None:
+        raise AllRejected(
+            f"the first {rows} rows were all rejected, row {first.row} because: {first.message} ({first.reason}); "
+            f"collection {options.collection!r} was not made; mend the options, or give --max-rejected-first 0 to make "
+            "it and go on whatever is rejected"
+        )

@@ -277,13 +277,20 @@ class SearchRecordsRequest(google.protobuf.message.Message):
     offset: builtins.int
     """Optional. Hits to pass over; together with `limit` at most 10,000."""
     min_score: builtins.float
-    """Optional. The lowest score of a hit."""
+    """Optional. The lowest score of a hit; one that nothing can have is refused. Scores are those of the metric (COSINE from
+    -1 to 1, EUCLIDEAN at most 0); of KEYWORD, BM25: above 0, without a highest, to be compared within a query only. Where
+    rankings are fused, in HYBRID and for combinations of several vector names, they are those of `Fusion`: with
+    RECIPROCAL_RANK at most the sum of weights / (rank_constant + 1), by default 0.033, and with WEIGHTED_SCORE at most
+    the sum of weights.
+    """
     mode: global___SearchMode.ValueType
     """Optional. How records are found."""
     diversity: builtins.float
     """Optional. From 0 to 1: how much hits shall differ from those before them (maximal marginal relevance)."""
     exact: builtins.bool
-    """Optional. Whether the search must be exact, whatever it takes."""
+    """Optional. Whether vectors must be compared exactly, whatever it takes. Not with KEYWORD, which finds all records with
+    the words anyway.
+    """
     range: builtins.bool
     """Optional. Whether every record with a score of at least `min_score` is wanted, up to 10,000 a query: an exact range
     search, in which `limit` counts only when set.

@@ -146,7 +146,6 @@ def test_refuses_parameters_that_do_not_fit(text, parameters, says):
         ("a = 1 OR", "at position 9: the end cannot stand here"),
         ("(a = 1", r"at position 7: the end cannot stand here; expected '\)'"),
         ("a = 1)", "at position 6"),
-        ("a == 1", "at position 4"),
         ("a = 2024-01-01", "at position 5: .*quote text that is no plain word or number"),
         ("a = b.c", "at position 6"),
         ('a = "abc', "at position 5"),
@@ -182,6 +181,43 @@ def test_refuses_what_it_cannot_read_in_a_short_message(text, says):
     with pytest.raises(InvalidInput, match=says) as refused:
         parse(text)
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("price == 3", "at position 8: '= 3' cannot stand here; write = for equal"),
+        ("a === 3", "write = for equal"),
+        ("a <> 3", "write != for not equal"),
+        ("a=> 3", "write >= for at least"),
+        ("a = 1 && b = 2", "at position 7: .*; write AND"),
+        ("a = 1||b = 2", "write OR"),
+        ("!a = 1", "write NOT"),
+        ("a = 1 and b = 2", "at position 7: write AND for and: operators are upper-case"),
+        ("(a = 1 Or b = 2)", "write OR for Or"),
+        ("not a = 1", "write NOT for not"),
+        ("not(a = 1)", "write NOT for not"),
+        ("a in (1, 2)", "at position 3: write IN for in"),
+        ("a in $list", "write IN for in"),
+        ("a IN [1, 2]", "write a list in parentheses"),
+        ('{"a": 1}', "a filter is no JSON"),
+        ("a = “x”", "write straight quotes"),
+        ("a = 'it's'", r"at position 10: .* the quote is not closed; write \\'"),
+        ("a = True", 'at position 5: True is no constant; write true, or "True" for the text'),
+        ("a = None", "write null"),
+    ],
+)
+def test_says_what_to_write_for_what_other_languages_write(text, says):
+    with pytest.raises(InvalidInput, match=says):
+        parse(text, {"list": [1]} if "$list" in text else {})
+
+
+def test_words_that_resemble_operators_are_fields_and_values_all_the_same():
+    assert parse("and = or") == equal("and", "or")
+    assert parse("a = and b = 2") == And((equal("a", "and"), B))
+    assert parse("a IN (not, and) a.in = 1 not:*") == And((In(("a",), ("not", "and")), equal("a.in", 1), Has(("not",))))
+    assert parse("startsWith(in, 'x')") == Prefix(("in",), "x")
+    assert parse('a = "True"') == equal("a", "True")
 
 
 def test_takes_what_is_just_within_the_limits():

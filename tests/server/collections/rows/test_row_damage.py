@@ -7,9 +7,9 @@ import sqlite3
 import numpy as np
 import pytest
 
-from collecting import config, record
+from collecting import config, record, vector_field
 from frostline.server.collections.catalogue import Catalogue
-from frostline.server.collections.rows.operations import Write
+from frostline.server.collections.rows.operations import PayloadPatch, Write
 from frostline.server.collections.search.query import SearchOptions, SearchQuery
 from frostline.server.errors import DataDamaged
 
@@ -20,6 +20,7 @@ DAMAGE = {
     "swapped id": ("UPDATE records SET id = ? WHERE id = 'b'", "z"),
     "vector": ("UPDATE vectors SET vector = ? WHERE key = 2 * 16", np.ones(4, "<f4").tobytes()),
     "short vector": ("UPDATE vectors SET vector = ? WHERE key = 2 * 16", b"\0" * 12),
+    "no vector": ("DELETE FROM vectors WHERE key = ?", 2 * 16),
     "another's vector": ("UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE key = ?) WHERE key = 32", 16),
 }
 HEAD = {"payload", "record crc", "sequence", "swapped id"}
@@ -106,4 +107,32 @@ def test_a_row_damaged_while_serving_is_left_out_of_hits(folder, caplog):
     assert ids_of(notes, payloads=True) == ["c", "a"]
     assert "record 'b'" in caplog.text
     assert ids_of(notes) == ["c", "b", "a"]  # its payload is not read
+    catalogue.close()
+
+
+def test_one_of_several_vectors_that_vanished_is_missed_and_one_that_was_never_there_is_not(tmp_path):
+    catalogue = Catalogue(tmp_path)
+    notes = catalogue.create(config(vectors=(vector_field("title"), vector_field("photo", 2))))
+    both = {"title": [1, 0, 0, 0], "photo": [1, 0]}
+    upsert(notes, record("a", both), record("b", both), record("c", {"photo": [0, 1]}), record("d", None))
+    assert notes.patch([PayloadPatch("a", {"n": 1})]).result(10).errors == {}
+    again = Write(record("b", None, n=2), keeps_vectors=True)
+    assert notes.upsert([again, Write(record("c", None, n=3), keeps_vectors=True)]).result(10).errors == {}
+    assert {name: set(found.vectors) for name, found in notes.get([*"abcd"], vectors=True).items()} == {
+        "a": {"title", "photo"},
+        "b": {"title", "photo"},
+        "c": {"photo"},
+        "d": set(),
+    }
+    catalogue.close()
+    damage(tmp_path, "DELETE FROM vectors WHERE key = (SELECT internal_id FROM records WHERE id = 'b') * ? + 1", 16)
+    catalogue = Catalogue(tmp_path)
+    notes = catalogue.get("notes")
+    found = notes.get([*"abcd"], payloads=False, vectors=True)
+    assert re.match("record 'b' .*its vector 'photo', which is gone, is not what was written", str(found.pop("b")))
+    assert [each.id for each in found.values()] == ["a", "c", "d"]
+    for refused in (notes.patch([PayloadPatch("b", {})]), notes.upsert([again])):
+        assert isinstance(refused.result(10).errors[0], DataDamaged)
+    upsert(notes, record("b", both))
+    assert set(notes.get(["b"], vectors=True)["b"].vectors) == {"title", "photo"}
     catalogue.close()

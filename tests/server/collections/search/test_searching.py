@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from exact_view import Entry, ExactView
@@ -128,6 +128,15 @@ def naive(view, query, options):
         depth *= 2
 
 
+def highest(query, fusion):
+    """The highest score that a record may have."""
+    if len(query.legs) + bool(query.keywords) == 1:
+        return [1.0, 0.0][query.legs[0].slot] if query.legs else ALL
+    weights = [each.weight for each in query.legs] + [fusion.keyword_weight] * bool(query.keywords)
+    first = 1 if fusion.method is FusionMethod.WEIGHTED_SCORE else 1 / (fusion.rank_constant + 1)
+    return sum(first * weight for weight in weights if weight > 0)
+
+
 def pairs(hits, place=0):
     return list(zip(hits.ids[place], hits.scores[place].tolist(), strict=True))
 
@@ -170,6 +179,7 @@ def test_finds_what_the_naive_pipeline_finds(seed, queries, options, declared):
 def test_min_score_keeps_the_head_of_the_same_hits(queries, options, min_score, with_grouping):
     view = random_view()
     options = options if with_grouping else replace(options, grouping=None)
+    assume(min_score <= min(highest(query, options.fusion) for query in queries))
     hits = search(view, queries, replace(options, min_score=min_score), MANY_BYTES)
     for place, query in enumerate(queries):
         expected = [each for each in as_float32(naive(view, query, options)) if each[1] >= min_score]
@@ -183,6 +193,10 @@ def test_fewer_fused_hits_only_if_fewer_have_the_score(query, options, min_score
     fusion = replace(options.fusion, method=FusionMethod.RECIPROCAL_RANK, keyword_weight=1.0)
     query = replace(query, legs=tuple(replace(each, weight=abs(each.weight)) for each in query.legs))
     options = replace(options, fusion=fusion, offset=0, grouping=None, min_score=min_score)
+    if min_score > highest(query, fusion):
+        with pytest.raises(InvalidInput, match="the highest score there is here"):
+            search(view, [query], options, MANY_BYTES)
+        return
     (found,) = search(view, [query], options, MANY_BYTES).ids
     rankings = full_rankings(view, query, options)
     everything = rankings[0][1] if len(rankings) == 1 else fused_by_definition(rankings, fusion)
@@ -383,7 +397,19 @@ def test_no_queries_and_no_records_have_no_hits():
         assert (hits.ids, hits.payloads, hits.groups) == ([[]], None, None)
 
 
+def test_a_score_that_only_the_best_of_all_has_can_be_asked_for():
+    view = ExactView([Entry("a", {0: (1, 0, 0)}, text="ice"), Entry("b", {0: (0, 1, 0)})])
+    both = SearchQuery((leg(),), "ice")
+    for query, options in (
+        (PLAIN, SearchOptions(min_score=1.0)),
+        (both, SearchOptions(min_score=float(np.float32(2 / 61)))),
+        (both, SearchOptions(min_score=2.0, fusion=WEIGHTED)),
+    ):
+        assert search(view, [query], options, MANY_BYTES).ids == [["a"]]
+
+
 PLAIN = SearchQuery((leg(),))
+WEIGHTED = Fusion(FusionMethod.WEIGHTED_SCORE)
 
 
 @pytest.mark.parametrize(
@@ -393,6 +419,12 @@ PLAIN = SearchQuery((leg(),))
         (PLAIN, {"offset": -1}, "offset -1"),
         (PLAIN, {"offset": 9_991}, "offset 9991 with limit 10 .* at most 10000 for both"),
         (PLAIN, {"min_score": float("nan")}, "min_score is not a number"),
+        (PLAIN, {"min_score": 70}, "min_score 70 is above 1, .* cosines"),
+        (PLAIN, {"min_score": 70, "whole_range": True}, "min_score 70 is above 1"),
+        (SearchQuery((leg(1),)), {"min_score": 0.5}, r"above 0, .* negative distances \(-0.5 lets"),
+        (SearchQuery((leg(),), "ice"), {"min_score": 0.5}, r"0.5 is above 0.03279, .* sums of weight / \(60 \+ rank\)"),
+        (SearchQuery((leg(), leg(1, weight=-3))), {"min_score": 0.017}, "above 0.01639"),
+        (SearchQuery((leg(),), "ice"), {"min_score": 2.1, "fusion": WEIGHTED}, "2.1 is above 2, .* weighted scores"),
         (PLAIN, {"diversity": 1.5}, "diversity 1.5 is out of range"),
         (PLAIN, {"diversity": float("nan")}, "diversity nan"),
         (PLAIN, {"payload_fields": ((),)}, "empty path"),

@@ -1,5 +1,7 @@
 """Recall is measured again when rows come and go, published, and mended where it is less than asked for."""
 
+import errno
+import shutil
 import time
 
 import numpy as np
@@ -15,6 +17,7 @@ from frostline.server.collections.segments.builder import Builder, BuildFailed
 from frostline.server.collections.segments.compaction import Compactor
 from frostline.server.collections.segments.drift import DRIFT_SHARE, is_due
 from frostline.server.collections.segments.merging import Merge
+from frostline.server.collections.segments.segment_files import MEASURED
 from frostline.server.collections.segments.shaping import Upkeep
 from inline_builder import InlineBuilder
 
@@ -121,6 +124,65 @@ def test_after_a_restart_it_is_measured_anew(tmp_path):
         pass
     assert builder.measured == 1
     assert min(recall(notes, ELSEWHERE[:300])) >= MIN_RECALL
+    catalogue.close()
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A closed catalogue whose segment was measured again and fell short, and what was published then."""
+    folder = tmp_path_factory.mktemp("measured")
+    catalogue = opened(folder, InlineBuilder())
+    notes = with_segment(catalogue)
+    built = published(notes)
+    write(notes, ELSEWHERE, "later")
+    assert notes.compact()
+    assert published(notes) < MIN_RECALL <= built
+    catalogue.close()
+    return folder, built, published(notes)
+
+
+def test_what_was_measured_again_holds_after_a_restart(measured, tmp_path):
+    folder, _, then = measured
+    shutil.copytree(folder, tmp_path / "copy")
+    builder = Counting()
+    catalogue = opened(tmp_path / "copy", builder)
+    notes = catalogue.get("notes")
+    assert published(notes) == notes.recall == recall(notes, ELSEWHERE[:300])[1] == then
+    segments = notes._shaping._segments
+    assert not segments.measure()
+    assert builder.measured == 0
+    assert segments.due(idle=False) is not None  # it falls short, and is to be built anew
+    catalogue.close()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"crc": 1, "changed": 5}', None])
+def test_where_it_cannot_be_read_the_segment_is_measured_again(measured, tmp_path, content):
+    folder, built, then = measured
+    shutil.copytree(folder, tmp_path / "copy")
+    (path,) = tmp_path.rglob(MEASURED)
+    path.write_bytes(content) if content is not None else path.unlink()
+    catalogue = opened(tmp_path / "copy", InlineBuilder())
+    notes = catalogue.get("notes")
+    assert published(notes) == built
+    assert notes._shaping._segments.measure()
+    assert published(notes) == then
+    catalogue.close()
+
+
+def test_a_full_disk_keeps_nobody_from_being_told(measured, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "planted")
+
+    folder, _, then = measured
+    shutil.copytree(folder, tmp_path / "copy")
+    (path,) = tmp_path.rglob(MEASURED)
+    path.unlink()
+    catalogue = opened(tmp_path / "copy", InlineBuilder())
+    notes = catalogue.get("notes")
+    monkeypatch.setattr("frostline.server.collections.segments.segment_files.write_json", full)
+    assert notes._shaping._segments.measure()
+    assert published(notes) == then
+    assert "after a restart it is measured again" in caplog.text
     catalogue.close()
 
 

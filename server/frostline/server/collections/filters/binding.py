@@ -25,6 +25,7 @@ from frostline.server.collections.filters.expression import (
 )
 from frostline.server.collections.filters.geography import is_degrees
 from frostline.server.collections.filters.instants import read_instant
+from frostline.server.collections.filters.slips import constant_hint
 from frostline.server.errors import InvalidInput
 
 MAX_LIST = 10_000
@@ -206,6 +207,8 @@ class Binder(Transformer_NonRecursive[Token, Any]):
     def word(self, children: _Children) -> _Value:
         """A bare word."""
         token = children[0]
+        if advice := constant_hint(token):
+            raise refused(token.start_pos, f"{token} is no constant; {advice}")
         return _Value(_WORDS.get(token, str(token)), token)
 
     def number(self, children: _Children) -> _Value:

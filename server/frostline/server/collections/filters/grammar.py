@@ -36,6 +36,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from frostline.server.collections.filters.binding import Binder, refused
 from frostline.server.collections.filters.expression import Expression
+from frostline.server.collections.filters.slips import hint, is_operator, operator_hint
 from frostline.server.errors import InvalidInput
 
 MAX_TEXT_BYTES = 16 << 10
@@ -86,6 +87,8 @@ PARAMETER: /\$[^\W\d]\w*/
 _LARK: Any = Lark(_GRAMMAR, parser="lalr", lexer="contextual", maybe_placeholders=False)  # its types are half written
 
 _CONDITIONS = {"COMPARATOR", "HAS", "IN", "STARTS_WITH", "GEO"}
+_AFTER_A_FIELD = {"COMPARATOR", "HAS", "IN", "DOT", "COMMA", "RPAR"}
+_BEFORE_A_VALUE = {"COMPARATOR", "HAS"}
 
 _EXPECTED: Final = {
     "NAME": "a word",
@@ -162,6 +165,7 @@ def _checked(tokens: Iterator[Token]) -> Iterator[Token]:
     """Counts as the parser goes, which itself takes any depth."""
     depth = conditions = 0
     last: Token | None = None
+    last_is_value = False
     for token in tokens:
         position = token.start_pos
         depth += (token.type == "LPAR") - (token.type == "RPAR")
@@ -170,23 +174,34 @@ def _checked(tokens: Iterator[Token]) -> Iterator[Token]:
             raise refused(position, f"parentheses are nested deeper than {MAX_DEPTH}; flatten the filter")
         if conditions > MAX_CONDITIONS:
             raise refused(position, f"more than {MAX_CONDITIONS} conditions; use IN with a list parameter")
-        if token.type == "LPAR" and last is not None and last.type == "NAME" and last.end_pos == position:
-            raise refused(
-                last.start_pos,
-                f"there is no function {last[:40]}; take startsWith(field, text), geo(field, lat, lon, radius_meters) "
-                "or, as a value, timestamp(text), or put a space before the parenthesis",
-            )
+        if last is not None and last.type == "NAME":
+            _check_after_name(last, last_is_value, token)
+        last_is_value = last is not None and last.type in _BEFORE_A_VALUE
         last = token
         yield token
 
 
+def _check_after_name(name: Token, is_value: bool, token: Token) -> None:
+    """Refuses words that are taken for operators and functions."""
+    if not is_value and is_operator(name) and token.type not in _AFTER_A_FIELD:
+        raise refused(name.start_pos, operator_hint(name))
+    if token.type == "LPAR" and name.end_pos == token.start_pos:
+        raise refused(
+            name.start_pos,
+            f"there is no function {name[:40]}; take startsWith(field, text), geo(field, lat, lon, radius_meters) "
+            "or, as a value, timestamp(text), or put a space before the parenthesis",
+        )
+
+
 def _unreadable(text: str, error: UnexpectedInput, position: int) -> InvalidInput:
+    found = repr(text[position : position + 20]) if position < len(text) else "the end"
+    if advice := hint(text, position):
+        return refused(position, f"{found} cannot stand here; {advice}")
     names: set[str] = set()
     if isinstance(error, UnexpectedCharacters):
         names = set(error.allowed)
     elif isinstance(error, UnexpectedToken):
         names = set(error.accepts or error.expected)
-    found = repr(text[position : position + 20]) if position < len(text) else "the end"
     expected = ", ".join(words for name, words in _EXPECTED.items() if name in names)
-    hint = "; quote text that is no plain word or number" if "NUMBER" in names else ""
-    return refused(position, f"{found} cannot stand here; expected {expected}{hint}")
+    quoting = "; quote text that is no plain word or number" if "NUMBER" in names else ""
+    return refused(position, f"{found} cannot stand here; expected {expected}{quoting}")

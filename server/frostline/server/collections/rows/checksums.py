@@ -1,24 +1,49 @@
 """Checksums of rows.
 
 There are three to a record, because payload, content and vectors are read apart; each is checked whenever its part is
-read. Each covers what the part holds and whose it is: the record's id and its internal id.
+read. Each covers what the part holds and whose it is: the record's id and its internal id. The head also says which
+vectors there are, so that one whose row vanished is missed.
 """
 
 import hashlib
 import struct
 import zlib
+from collections.abc import Iterable
 
 from frostline.server.errors import DataDamaged
 
 _RECORD = struct.Struct("<qqI")
+_SLOTS_BIT = 16  # an id has 512 bytes at most, so its length leaves room above it
+_CRC_BITS = 32
 _CONTENT = struct.Struct("<q??")
 _VECTOR = struct.Struct("<qI")
 
 
-def record_crc(internal_id: int, sequence: int, label: bytes, content_hash: bytes | None, payload: bytes) -> int:
-    """Of a record's head: all but texts, images and vectors. `label` is the record's id in UTF-8."""
-    head = _RECORD.pack(internal_id, sequence, len(label))
-    return zlib.crc32(payload, zlib.crc32(head + label + (content_hash or b"")))
+def record_crc(
+    internal_id: int, sequence: int, label: bytes, content_hash: bytes | None, payload: bytes, slots: int
+) -> int:
+    """Of a record's head: all but texts, images and vectors, and which vectors it has.
+
+    Args:
+        internal_id: of the row.
+        sequence: of the commit that wrote it.
+        label: the record's id in UTF-8.
+        content_hash: of its content, if any.
+        payload: JSON in UTF-8.
+        slots: of its vectors, the bit 1 << slot for each; they stand in what is returned, for `slots_of`.
+    """
+    head = _RECORD.pack(internal_id, sequence, len(label) | slots << _SLOTS_BIT)
+    return slots << _CRC_BITS | zlib.crc32(payload, zlib.crc32(head + label + (content_hash or b"")))
+
+
+def slots_of(crc: int) -> int:
+    """Which vectors belong to the record with this checksum, the bit 1 << slot for each."""
+    return crc >> _CRC_BITS
+
+
+def slot_bits(slots: Iterable[int]) -> int:
+    """Slots as `record_crc` takes them."""
+    return sum(1 << slot for slot in slots)
 
 
 def content_crc(internal_id: int, text: bytes | None, image: bytes | None) -> int:

@@ -27,7 +27,7 @@ CREATE TABLE records (
     internal_id INTEGER PRIMARY KEY,  -- not AUTOINCREMENT, which costs a tenth of ingest; see `meta`
     id TEXT NOT NULL UNIQUE,
     sequence INTEGER NOT NULL,
-    crc INTEGER NOT NULL,             -- of internal_id, id, sequence, content_hash, payload
+    crc INTEGER NOT NULL,             -- of internal_id, id, sequence, content_hash, payload; above 32 bits, the slots
     content_crc INTEGER NOT NULL,     -- of internal_id, text, image
     content_hash BLOB,                -- of text or image, even where they are not kept
     payload TEXT NOT NULL,            -- before the content, so that whoever reads it touches few pages

@@ -112,24 +112,22 @@ class Edit:
         return self._effect
 
     def _replace(self, accepted: dict[str, tuple[Write, Vectors]], heads: dict[str, tuple[int, int]]) -> None:
-        kept: list[tuple[int, NewRow]] = []
         rows: list[NewRow] = []
+        kept: set[int] = set()
         written: list[tuple[int, str, bytes, Vectors]] = []
         for write, vectors in accepted.values():
             row = NewRow.of(self._next, write.record, vectors, keeps_content=self._config.keep_content)
             self._next += 1
             written.append((row.internal_id, row.record.id, row.record.payload or b"{}", vectors))
-            if write.keeps_vectors:
-                kept.append((heads[row.record.id][0], row))
-                row = row._replace(vectors={})
             rows.append(row)
+            if write.keeps_vectors:
+                self._changes.move_vectors(heads[row.record.id][0], row)
+                kept.add(row.internal_id)
         if written:
             self._effect.added.append(Added.of(*zip(*written, strict=True)))
-        for old_internal_id, row in kept:
-            self._changes.move_vectors(old_internal_id, row)
         self._effect.removed = sorted(heads[record_id][0] for record_id in accepted if record_id in heads)
         self._changes.remove(self._effect.removed)
-        self._changes.insert(rows, self._sequence)
+        self._changes.insert(rows, self._sequence, kept)
 
     def _kept(self, record_id: str, heads: dict[str, tuple[int, int]]) -> Vectors:
         if record_id not in heads:

@@ -4,7 +4,7 @@ import json
 import logging
 import sqlite3
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import MAX_VECTORS, CollectionConfig
-from frostline.server.collections.rows.checksums import content_crc, damaged, record_crc, vector_crc
+from frostline.server.collections.rows.checksums import (
+    content_crc,
+    damaged,
+    record_crc,
+    slot_bits,
+    slots_of,
+    vector_crc,
+)
 from frostline.server.collections.rows.database import placeholders
 from frostline.server.errors import DataDamaged
 
@@ -200,7 +207,8 @@ class Rows:
             try:
                 if isinstance(head, DataDamaged):
                     raise head
-                rows.append(Row(row[0], head.id, head.payload, self._sound(row[0], row[1], vectors.get(row[0], ()))))
+                sound = self._sound(row[0], row[1], row[3], vectors.get(row[0], ()))
+                rows.append(Row(row[0], head.id, head.payload, sound))
             except DataDamaged as error:
                 _log.error("collection %r: %s", self._config.id, error)
         return rows
@@ -208,13 +216,15 @@ class Rows:
     def _record(self, row: Sequence[Any], payloads: bool, vectors: bool) -> Record | DataDamaged:
         internal_id, label, sequence, crc, content_hash, payload, contents, text, image = row
         try:
-            if payloads and crc != record_crc(internal_id, sequence, label, content_hash, payload):
+            if payloads and crc != record_crc(internal_id, sequence, label, content_hash, payload, slots_of(crc)):
                 return damaged("its payload", internal_id, label)
             if contents is not None and contents != content_crc(internal_id, text, image):
                 return damaged("its content", internal_id, label)
             named: dict[str, NDArray[np.float32]] = {}
             if vectors:
-                sound = self.vectors_of(internal_id, label)
+                sound = self._sound(
+                    internal_id, label, crc, self._vectors(internal_id, internal_id).get(internal_id, ())
+                )
                 named = {self._config.vectors[slot].name: vector for slot, vector in sound.items()}
             text = None if text is None else text.decode()
             return Record(label.decode(), named, payload or b"", text, image, sequence, content_hash or b"")
@@ -231,9 +241,10 @@ class Rows:
             label: the record's id in UTF-8.
 
         Raises:
-            DataDamaged: one of them is not what was written.
+            DataDamaged: one of them is not what was written, or gone.
         """
-        return self._sound(internal_id, label, self._vectors(internal_id, internal_id).get(internal_id, ()))
+        row = self._connection.execute("SELECT crc FROM records WHERE internal_id = ?", (internal_id,)).fetchone()
+        return self._sound(internal_id, label, row[0], self._vectors(internal_id, internal_id).get(internal_id, ()))
 
     def _vectors(self, first: int, last: int) -> dict[int, list[tuple[int, Any, Any]]]:
         """Vectors as they were read, unchecked: by internal id their keys, checksums and bytes."""
@@ -244,7 +255,7 @@ class Rows:
         return found
 
     def _sound(
-        self, internal_id: int, label: bytes, rows: Sequence[tuple[int, Any, Any]]
+        self, internal_id: int, label: bytes, head_crc: int, rows: Sequence[tuple[int, Any, Any]]
     ) -> dict[int, NDArray[np.float32]]:
         sound: dict[int, NDArray[np.float32]] = {}
         for key, crc, blob in rows:
@@ -256,10 +267,19 @@ class Rows:
                 sound[slot] = np.frombuffer(blob, "<f4").astype(np.float32, copy=False)
             except (*_DAMAGE, IndexError) as error:
                 raise damaged("its vector", internal_id, label) from error
+        self._check_whole(internal_id, label, head_crc, sound)
         return sound
+
+    def _check_whole(self, internal_id: int, label: bytes, head_crc: int, slots: Iterable[int]) -> None:
+        try:
+            if missing := slots_of(head_crc) & ~slot_bits(slots):
+                name = self._config.vectors[missing.bit_length() - 1].name
+                raise damaged(f"its vector {name!r}, which is gone,", internal_id, label)
+        except (*_DAMAGE, IndexError) as error:
+            raise damaged("its row", internal_id, label) from error
 
 
 def _select(payloads: bool, content: bool) -> str:
-    head = "crc, content_hash, payload" if payloads else "NULL, NULL, NULL"
+    head = "crc, content_hash, payload" if payloads else "crc, NULL, NULL"
     contents = "content_crc, text, image" if content else "NULL, NULL, NULL"
     return f"SELECT internal_id, id, sequence, {head}, {contents} FROM records"

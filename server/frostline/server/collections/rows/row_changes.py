@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import MAX_VECTORS
-from frostline.server.collections.rows.checksums import content_crc, content_hash, record_crc, vector_crc
+from frostline.server.collections.rows.checksums import content_crc, content_hash, record_crc, slot_bits, vector_crc
 from frostline.server.collections.rows.database import placeholders
 from frostline.server.collections.rows.records import Record
 
@@ -79,13 +79,19 @@ class RowChanges:
         query = f"SELECT internal_id FROM records WHERE internal_id IN {_IDS} ORDER BY internal_id"
         return [row[0] for row in self._connection.execute(query, (json.dumps(list(internal_ids)),))]
 
-    def insert(self, rows: Sequence[NewRow], sequence: int) -> None:
-        """Adds records; none of their ids may exist."""
+    def insert(self, rows: Sequence[NewRow], sequence: int, moved: Collection[int] = ()) -> None:
+        """Adds records; none of their ids may exist.
+
+        Args:
+            rows: the records.
+            sequence: the commit's number.
+            moved: internal ids whose vectors are there already; see `move_vectors`.
+        """
         records: list[object] = []
         vectors: list[object] = []
         for row in rows:
             records += _record_row(row, sequence)
-            for vector_row in _vector_rows(row):
+            for vector_row in () if row.internal_id in moved else _vector_rows(row):
                 vectors += vector_row
         self._insert("records", _RECORD_COLUMNS, records)
         self._insert("vectors", _VECTOR_COLUMNS, vectors)
@@ -104,11 +110,12 @@ class RowChanges:
     ) -> None:
         """Adds records without content, each with one vector; see `operations.UpsertVectors`."""
         data, size = np.asarray(vectors, _FLOAT32).tobytes(), 4 * vectors.shape[1]
+        slots = slot_bits([slot])
         record_values: list[object] = []
         vector_values: list[object] = []
         for place, (internal_id, record_id, payload) in enumerate(zip(internal_ids, ids, payloads, strict=True)):
             label, payload = record_id.encode(), payload or b"{}"
-            crc = record_crc(internal_id, sequence, label, None, payload)
+            crc = record_crc(internal_id, sequence, label, None, payload, slots)
             record_values += internal_id, record_id, sequence, crc, 0, payload.decode()
             key, vector = internal_id * MAX_VECTORS + slot, data[place * size : (place + 1) * size]
             vector_values += key, vector_crc(key, label, vector), vector
@@ -204,7 +211,7 @@ class RowChanges:
 def _record_row(row: NewRow, sequence: int) -> tuple[object, ...]:
     internal_id, record = row.internal_id, row.record
     payload = record.payload or b"{}"
-    crc = record_crc(internal_id, sequence, record.id.encode(), row.content_hash, payload)
+    crc = record_crc(internal_id, sequence, record.id.encode(), row.content_hash, payload, slot_bits(row.vectors))
     contents = content_crc(internal_id, None if record.text is None else record.text.encode(), record.image)
     text = (payload.decode(), record.text, record.image)
     return internal_id, record.id, sequence, crc, contents, row.content_hash, *text

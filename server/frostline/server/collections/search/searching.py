@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from frostline.server.collections.search.answering import answer
 from frostline.server.collections.search.candidates import MAX_DEPTH, CandidateSearch
 from frostline.server.collections.search.query import Explanation, Fusion, Hits, Leg, SearchOptions, SearchQuery
+from frostline.server.collections.search.scores import check_reachable_by_fusion, check_reachable_by_vector
 from frostline.server.collections.search.search_port import Matching, View
 from frostline.server.errors import InvalidInput
 
@@ -40,8 +41,8 @@ def search(view: View, queries: Sequence[SearchQuery], options: SearchOptions, m
         left out.
 
     Raises:
-        InvalidInput: an option or a weight is out of range, a query asks for nothing, too many hits are asked for, or
-            what was found is larger than an answer may be.
+        InvalidInput: an option or a weight is out of range, a query asks for nothing, nothing can have the lowest
+            score, too many hits are asked for, or what was found is larger than an answer may be.
     """
     if not queries:
         return search_vectors(view, np.empty((0, 0), np.float32), 0, options, max_answer_bytes)
@@ -53,7 +54,7 @@ def search(view: View, queries: Sequence[SearchQuery], options: SearchOptions, m
             vectors = np.stack([query.legs[0].vector for query in queries])
         return search_vectors(view, vectors, slot, options, max_answer_bytes)
     wanted = _check(view, len(queries), options)
-    _check_queries(queries, options)
+    _check_queries(view, queries, options)
     explanation = Explanation()
     matching = _matching(view, options, explanation)
     best = CandidateSearch(view, options, wanted, matching, explanation).best(queries)
@@ -91,6 +92,8 @@ def search_vectors(
         payloads: list[list[bytes]] | None = [] if options.payloads else None
         groups: list[list[bytes]] | None = [] if options.grouping else None
         return Hits([], [], payloads, groups, view.sequence, 1.0, explanation)
+    if options.min_score is not None:
+        check_reachable_by_vector(options.min_score, view.config.vectors[slot].metric)
     matching = _matching(view, options, explanation)
     started = perf_counter()
     ranking = view.nearest(slot, vectors, wanted, matching, exact=options.exact)
@@ -171,7 +174,7 @@ def _check_detours(options: SearchOptions) -> None:
         raise InvalidInput("a range search needs min_score, the lowest score of a hit")
 
 
-def _check_queries(queries: Sequence[SearchQuery], options: SearchOptions) -> None:
+def _check_queries(view: View, queries: Sequence[SearchQuery], options: SearchOptions) -> None:
     _check_fusion(options.fusion)
     for place, query in enumerate(queries):
         if not query.legs and not query.keywords:
@@ -184,6 +187,15 @@ def _check_queries(queries: Sequence[SearchQuery], options: SearchOptions) -> No
         for leg in query.legs:
             if not math.isfinite(leg.weight):
                 raise InvalidInput(f"query {place} has the weight {leg.weight}; it must be finite")
+        if options.min_score is not None:
+            _check_min_score(view, query, options.min_score, options.fusion)
+
+
+def _check_min_score(view: View, query: SearchQuery, min_score: float, fusion: Fusion) -> None:
+    if len(query.legs) + bool(query.keywords) > 1:
+        check_reachable_by_fusion(min_score, query, fusion)
+    elif query.legs:
+        check_reachable_by_vector(min_score, view.config.vectors[query.legs[0].slot].metric)
 
 
 def _check_fusion(fusion: Fusion) -> None:

@@ -166,7 +166,7 @@ class Segments:
                 continue
             if drift.is_due(part.live, changed, segment.changed):
                 answer = self._builder.measure(self._place.database, segment.folder, state.config)
-                segment.publish(answer.recalls, changed)
+                segment.publish(segment_files.Measured(changed=changed, recalls=answer.recalls))
                 if not segment.suffices:
                     _log.info("%s no longer finds what is asked for; it is built anew", segment.folder)
                 return True

@@ -2,7 +2,7 @@
 
 import mmap
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
 
@@ -21,7 +21,6 @@ from frostline.server.collections.segments.parts import COUNTABLE
 from frostline.server.collections.segments.row_vectors import RowMap
 from frostline.server.collections.vectors.device import CPU, Device
 from frostline.server.collections.vectors.plan import Found
-from frostline.server.collections.vectors.remeasuring import Remeasured
 from frostline.server.collections.vectors.segment import SegmentVectors
 from frostline.server.collections.vectors.selection import Selection
 from frostline.server.errors import DataDamaged
@@ -53,7 +52,6 @@ class Segment:
         self.folder = folder
         self.manifest = segment_files.read(folder)
         self.verified = False
-        self.changed = 0
         rows = self.manifest.rows
         try:
             self._internal_ids = _integers(folder / INTERNAL_IDS)
@@ -69,6 +67,7 @@ class Segment:
             SegmentVectors.open(folder, slot, each.metric, each.space.dimensions, count, device)
             for slot, (each, count) in enumerate(zip(config.vectors, self.manifest.vector_counts, strict=True))
         ]
+        self._take(segment_files.read_measured(folder))
 
     @property
     def first(self) -> int:
@@ -123,17 +122,10 @@ class Segment:
         """Whether an index answers for one of the vectors."""
         return any(each.is_indexed for each in self._vectors)
 
-    def publish(self, recalls: Mapping[int, Remeasured], changed: int) -> None:
-        """Says from now on what was measured again; in memory only, so that after a restart it is measured anew.
-
-        Args:
-            recalls: by slot.
-            changed: as the attribute.
-        """
-        for slot, recall in recalls.items():
-            before = self._vectors[slot]
-            self._vectors[slot] = before.tuned(recall.published(before.tuning))
-        self.changed = changed
+    def publish(self, measured: segment_files.Measured) -> None:
+        """Says from now on what was measured again, also after a restart."""
+        self._take(measured)
+        segment_files.write_measured(self.folder, measured)
 
     def outdated(self, config: CollectionConfig) -> bool:
         """Whether it was built for another configuration."""
@@ -171,6 +163,12 @@ class Segment:
     def memory_bytes(self) -> int:
         """Bytes of memory taken beside mapped files."""
         return sum(each.memory_bytes() for each in self._vectors)
+
+    def _take(self, measured: segment_files.Measured) -> None:
+        for slot, recall in measured.recalls.items():
+            before = self._vectors[slot]
+            self._vectors[slot] = before.tuned(recall.published(before.tuning))
+        self.changed = measured.changed
 
 
 def fingerprint(field: VectorField) -> str:

@@ -1,4 +1,4 @@
-"""The files of a segment: written once, described by a manifest, compared with it ever after.
+"""The files of a segment: written once but for one, described by a manifest, compared with it ever after.
 
     manifest.json      what follows, with size and SHA-256 of every other file
     internal_ids.npy   int64, ascending
@@ -6,12 +6,14 @@
     record_ids.bin     UTF-8
     fields/            the declared payload fields
     SLOT.f32 ...       the vectors of each name and what is derived of them, see `vectors`
+    measured.json      recall as it was last measured since; replaced as a whole, and no part of the manifest
 
 All of it is derived from the rows and can be deleted at any time.
 """
 
 import errno
 import hashlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +21,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.server.collections.config import IndexKind
 from frostline.server.collections.fields import IndexedField
+from frostline.server.collections.vectors.remeasuring import Remeasured
 from frostline.server.durable_files import read_json, sync, write_json
 from frostline.server.errors import DataDamaged
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+MEASURED = "measured.json"
 UNFINISHED = ".building-"
 """Folders that begin so are on their way in; those found at start are removed."""
 HASHED_BYTES = 1 << 20
+
+_log = logging.getLogger(__name__)
 
 
 class FileInfo(BaseModel):
@@ -70,6 +76,20 @@ class Manifest(BaseModel):
     files: dict[str, FileInfo]
 
 
+class Measured(BaseModel):
+    """What was measured since a segment was built.
+
+    Attributes:
+        changed: how many rows had died in it and come behind it by then; 0 where nothing was measured.
+        recalls: by slot.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    changed: int = 0
+    recalls: dict[int, Remeasured] = {}
+
+
 def describe(folder: Path) -> dict[str, FileInfo]:
     """Size and hash of every file in a folder, each of them synced."""
     return {str(path.relative_to(folder)): _described(path) for path in _files(folder)}
@@ -100,6 +120,25 @@ def read(folder: Path) -> Manifest:
         if size != info.size:
             raise DataDamaged(f"{path} has {size} bytes, {info.size} were written")
     return manifest
+
+
+def write_measured(folder: Path, measured: Measured) -> None:
+    """Replaces what was measured; where that fails it is logged, and the segment is measured again after a restart."""
+    try:
+        write_json(folder / MEASURED, measured.model_dump(mode="json"))
+    except OSError as error:
+        _log.warning("%s could not be written (%s); after a restart it is measured again", folder / MEASURED, error)
+
+
+def read_measured(folder: Path) -> Measured:
+    """Reads what was measured; where it cannot be read that is as if nothing had been."""
+    try:
+        return Measured.model_validate(read_json(folder / MEASURED))
+    except FileNotFoundError:
+        return Measured()
+    except (OSError, ValidationError, DataDamaged) as error:
+        _log.warning("%s cannot be read (%s); it is measured again", folder / MEASURED, type(error).__name__)
+        return Measured()
 
 
 def damaged(folder: Path, manifest: Manifest) -> str | None:
