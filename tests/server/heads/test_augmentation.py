@@ -14,9 +14,10 @@ from frostline.server.encoders import decoding
 from frostline.server.encoders.bundle import Preprocessing
 from frostline.server.errors import InvalidInput
 from frostline.server.heads.augmentation import copies
-from frostline.server.heads.calibration import probabilities
+from frostline.server.heads.calibration import probabilities, untested_temperature
 from frostline.server.heads.fitted import EXACT, Recipe, TrainingOptions
 from frostline.server.heads.fitting import check_options, refit, train
+from frostline.server.heads.merging import merged
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.recipes import logistic, perceptron, svm
 
@@ -193,3 +194,22 @@ def test_updates_are_as_exact_with_copies_as_without(recipe):
 def test_what_cannot_learn_from_copies_says_so(options, message):
     with pytest.raises(InvalidInput, match=message):
         check_options(TrainingOptions(augment=1, **options))
+
+
+def test_copies_say_nothing_of_how_far_a_head_is_to_be_trusted():
+    labelled = with_copies(clouds(1, 1, 1, 1, dimensions=4), 3, noise=1.0)
+    found = trained(labelled, Recipe.NEAREST_MEAN)
+    alone = labelled.alone()
+    logits = found.decision.logits(alone.features)
+    assert found.temperature == untested_temperature(logits, alone.targets)
+    assert found.train_accuracy == (logits.argmax(axis=1) == alone.targets).mean()
+    assert found.train_accuracy != (found.decision.logits(labelled.features).argmax(axis=1) == labelled.targets).mean()
+
+
+def test_copies_do_not_make_the_most_of_all_examples():
+    """A merged head is judged by the examples at hand where they are most of what it knows."""
+    both = merged([trained(clouds(20, 20, seed=seed), Recipe.RIDGE) for seed in (0, 1)])
+    added = with_copies(clouds(5, 5, seed=2), 8, noise=0.1)
+    after = refit(added, both, both.moments.plus(Moments.of(added)), lambda _step, _done: None)
+    assert after.counts.tolist() == [45, 45]
+    assert (after.temperature, after.held_out_accuracy) == (both.temperature, both.held_out_accuracy)
