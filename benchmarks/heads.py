@@ -4,10 +4,11 @@
 
 Sections: `protocol` (Banking77 as MTEB has it, on embeddings of the service), `auto` (gain of `auto` heads over that
 classifier on the same draws: Banking77 with and without descriptions, fashion articleType, CIFAR-10 subset),
-`coverage` (label sets at 90 %), `options` (what whitening, adapting and layers are worth on Banking77), `graphs` (every
-recipe as ONNX: what it computes, and how soon), `exact` (updates and merges beside training at once), `comparison` (the
-order of encoders before anything is trained, over the order of tuned probes), `prediction` (encoder and head over the
-encoder alone), `labels` (attributes of products: F1 with a threshold for each label and with 0.5), `numbers` (intervals
+`coverage` (label sets at 90 %), `options` (what whitening, adapting and layers are worth on Banking77), `augment` (what
+altered copies of examples are worth: Banking77, fashion articleType, CIFAR-10 subset), `graphs` (every recipe as ONNX:
+what it computes, and how soon), `exact` (updates and merges beside training at once), `comparison` (the order of
+encoders before anything is trained, over the order of tuned probes), `prediction` (encoder and head over the encoder
+alone), `labels` (attributes of products: F1 with a threshold for each label and with 0.5), `numbers` (intervals
 at 90 % on the STS benchmark), `suggestions` (labels that they save over chance), `audits` (exchanged labels that they
 find), `training` (time of `auto` on all of Banking77 over one logistic fit, and what searches feel), `transfer`
 (reports on encoders that fit and that do not), `shuffled` (200 reports on labels that mean nothing). Everything goes
@@ -23,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import heads_accuracy
+import heads_augment
 import heads_comparison
 import heads_data
 import heads_exact
@@ -63,6 +65,7 @@ SECTIONS: Mapping[str, Callable[[Client, Rows], dict[str, Spread]]] = {
     "coverage": heads_accuracy.coverage,
     "graphs": heads_graphs.measure,
     "options": heads_options.measure,
+    "augment": heads_augment.measure,
     "exact": exact,
     "comparison": heads_comparison.measure,
     "prediction": heads_speed.end_to_end,

@@ -105,11 +105,16 @@ def fashion_images() -> tuple[list[Path], NDArray[np.str_]]:
 
 def cifar10(client: Client, shots: int = 16) -> Task:
     """2,000 + 500 images of 10 classes, drawn from the former."""
+    paths, labels, train = cifar10_images()
+    return Task("cifar10 subset", IMAGES, embedded(client, IMAGES, paths), labels, mteb_draws(labels, train, shots))
+
+
+def cifar10_images() -> tuple[list[Path], NDArray[np.str_], int]:
+    """All images of the subset and their labels, and how many of them, from the first, are the training part."""
     folder = FIXTURES / "datasets" / "cifar10_subset"
     paths = [path for part in ("train", "test") for path in sorted((folder / part).glob("*/*.jpg"))]
     labels = np.array([path.parent.name for path in paths])
-    train = sum(path.parent.parent.name == "train" for path in paths)
-    return Task("cifar10 subset", IMAGES, embedded(client, IMAGES, paths), labels, mteb_draws(labels, train, shots))
+    return paths, labels, sum(path.parent.parent.name == "train" for path in paths)
 
 
 def mteb_draws(labels: NDArray[np.str_], train_count: int, shots: int) -> list[Draw]:

@@ -20,4 +20,18 @@ def clouds(*counts, dimensions=16, spread=0.6, seed=0, described=()):
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     targets = np.concatenate([targets, [classes.index(each) for each in described]]).astype(np.int64)
     is_described = np.arange(len(targets)) >= len(targets) - len(described)
-    return Labelled(features.astype(np.float32), targets, classes, is_described)
+    return Labelled.plain(features.astype(np.float32), targets, classes, is_described)
+
+
+def with_copies(labelled, count, noise=0.0):
+    """The examples, each with so many copies (or as many as a list says), altered by so much."""
+    of = np.repeat(np.flatnonzero(labelled.examples), count)
+    features = labelled.features[of]
+    features = features + noise * np.random.default_rng(1).standard_normal(features.shape)
+    return Labelled(
+        np.concatenate([labelled.features, features.astype(np.float32)]),
+        np.concatenate([labelled.targets, labelled.targets[of]]),
+        labelled.classes,
+        np.concatenate([labelled.described, np.zeros(len(of), np.bool_)]),
+        np.concatenate([labelled.origins, of]),
+    )

@@ -60,7 +60,7 @@ def test_options_reach_the_server(fake, pretended, pets, tmp_path):
         *("--strength", "0.5", "--balance-classes", "--abstain-error", "0.05", "--coverage", "0.8"),
         *("--description", "Noises", "--no-wait", "--collection", "notes", "--label-field", "label"),
         *("--filter", "n < $most", "--param", "most=3", "--vector", "title"),
-        *("--layer", "layer-1", "--scaling", "square_root", "--whiten", "--adapt-to", str(target)),
+        *("--layer", "layer-1", "--scaling", "square_root", "--whiten", "--adapt-to", str(target), "--augment", "2"),
     )
     (request,) = fake.of("CreateHead")
     assert request.options == v1.HeadOptions(
@@ -73,6 +73,7 @@ def test_options_reach_the_server(fake, pretended, pets, tmp_path):
         task=v1.HEAD_TASK_CLASS,
         scaling=v1.FEATURE_SCALING_SQUARE_ROOT,
         whiten=True,
+        augment=2,
     )
     assert (request.layer, tensors.decode(request.target).tolist()) == ("layer-1", np.eye(4).tolist())
     records = request.examples.records

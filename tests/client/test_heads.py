@@ -61,6 +61,7 @@ def test_options_reach_the_server(fake, client):
         layer="layer-1",
         scaling="square_root",
         whiten=True,
+        augment=2,
         adapt_to=embeddings(),
         description="Pets",
     )
@@ -76,6 +77,7 @@ def test_options_reach_the_server(fake, client):
         task=v1.HEAD_TASK_CLASS,
         scaling=v1.FEATURE_SCALING_SQUARE_ROOT,
         whiten=True,
+        augment=2,
     )
     assert (full.head_id, full.description, full.encoder, full.layer) == ("pets", "Pets", "encoders/tiny", "layer-1")
     assert (tensors.decode(full.target) == EYE).all()
@@ -204,6 +206,24 @@ def test_what_is_too_large_for_a_request_is_embedded_before(fake, client, tmp_pa
     np.testing.assert_array_equal(tensors.decode(sent.vectors), expected)
     assert (list(sent.labels), list(sent.examples), sent.space) == (["cat", "cat", "dog"], [], SPACE)
     assert seen[0] == ("embedding", 0.0)
+
+
+def test_what_shall_be_altered_travels_as_it_is_and_what_is_removed_as_ever(fake, client):
+    large = [Example(text=letter * 1_800_000, label="dog") for letter in "ab"]
+    head = client.train_head("pets", large, encoder="tiny", augment=2)
+    assert (head.augment, client.get_head("pets").augment) == (2, 2)
+    assert [example.text[0] for example in fake.of("CreateHead")[0].examples.examples] == ["a", "b"]
+    client.update_head("pets", large, [Example(text="c" * 3_600_000, label="dog")])
+    (request,) = fake.of("UpdateHead")
+    assert [each.text[0] for each in request.added.examples] == ["a", "b"]
+    assert not request.removed.examples
+    assert tensors.decode(request.removed.vectors).shape == (1, 4)
+
+
+@pytest.mark.parametrize("augment", [-1, 1.5, "two"])
+def test_a_number_of_copies_that_is_none_is_refused(client, augment):
+    with pytest.raises(InvalidInput, match="augment"):
+        client.train_head("pets", PETS, augment=augment)
 
 
 @pytest.mark.parametrize("method", ["update_head", "evaluate_head"])

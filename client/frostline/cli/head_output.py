@@ -121,12 +121,13 @@ def _head_fields(head: "Head") -> dict[str, object]:
     dimensions = head.space.dimensions
     balance = ", classes balanced" if head.balance_classes else ""
     whiten = ", whitened" if head.whiten else ""
+    augment = f", {head.augment} altered copies of each" if head.augment else ""
     fields: dict[str, object] = {
         "Name": head.name,
         "Description": head.description or "(none)",
         "Takes": (head.encoder or "vectors") + (f", {dimensions} dimensions" if dimensions else ""),
         "Answers": {"labels": "several labels", "value": "a number"}.get(head.task, "one class"),
-        "Asked for": f"{head.recipe}{strength}{balance}{whiten}",
+        "Asked for": f"{head.recipe}{strength}{balance}{whiten}{augment}",
         "Label sets": f"hold the true label in {percent(head.coverage)}",
         "Error": f"below {percent(head.abstain_error)} of answers" if head.abstain_error else "(never abstains)",
         "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",

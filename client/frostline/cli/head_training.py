@@ -112,6 +112,15 @@ def train_head(
         typer.Option(help="What is done to the values of embeddings; auto tries roots where none is negative."),
     ] = Scaling.NONE,
     whiten: Annotated[bool, typer.Option("--whiten", help="Spread embeddings alike in all directions first.")] = False,
+    augment: Annotated[
+        int,
+        typer.Option(
+            metavar="COPIES",
+            help="Learn from so many altered copies of each text (words left out) or image (cropped, mirrored) too.",
+            min=0,
+            max=8,
+        ),
+    ] = 0,
     adapt_to: Annotated[
         Path | None,
         typer.Option(
@@ -161,6 +170,7 @@ def train_head(
             layer=layer,
             scaling=scaling.value,
             whiten=whiten,
+            augment=augment,
             adapt_to=_vectors(adapt_to),
             task=task.value,
             description=description,

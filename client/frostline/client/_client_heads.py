@@ -38,6 +38,7 @@ class HeadMethods:
         layer: str = "",
         scaling: FeatureScaling = "none",
         whiten: bool = False,
+        augment: int = 0,
         adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
@@ -74,6 +75,10 @@ class HeadMethods:
                 the examples' is negative, as of image encoders, and chooses by cross-validation. For heads of classes.
             whiten: whether embeddings are spread alike in all directions before the recipe sees them. For heads of
                 classes; not for nearest_neighbors.
+            augment: how many altered copies of each text and image are learned from beside it, 0 to 8: of texts words
+                are left out, images are cropped and mirrored. All copies of an example and itself weigh as much as one.
+                Texts and images then travel in one request, whatever their size. For heads of classes; not for
+                nearest_neighbors.
             adapt_to: vectors of unlabelled inputs such as are to be predicted, of shape (m, d). The head is adapted to
                 them: examples get their mean and covariance before they are learned from. For heads of classes.
             description: what the head is for, at most 1,000 characters.
@@ -111,6 +116,7 @@ class HeadMethods:
                 layer=layer,
                 scaling=scaling,
                 whiten=whiten,
+                augment=augment,
                 adapt_to=adapt_to,
                 description=description,
                 wait=wait,

@@ -32,6 +32,7 @@ def head_of(message: v1.Head) -> heads.Head:
         coverage=options.coverage,
         scaling=_scaling(options.scaling),
         whiten=options.whiten,
+        augment=options.augment,
         serving_version=message.serving_version,
         versions=tuple(map(_version_of, message.versions)),
         task=name_of(HEAD_TASKS, options.task or v1.HEAD_TASK_CLASS),

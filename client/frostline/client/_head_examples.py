@@ -33,7 +33,7 @@ HeadProgress = Callable[[str, float], None]
 is done, from 0 to 1. While the client embeds what is too large for one request, that is a share of this alone."""
 
 Embedder = Callable[[], Awaitable[tuple[str, EmbeddingSpace | None]]]
-"""Finds out a head's encoder and, where it has one already, its space."""
+"""Finds out a head's encoder and, where it has one already, its space; no encoder where contents must travel whole."""
 
 Numbered = tuple[int, Example]
 """An example and its place among those that were given."""
@@ -78,9 +78,13 @@ class ExampleCalls(EncoderCalls):
             message.collection = collection_path(_collection(given, kinds.records[0]))
         return message
 
-    async def _embedder(self, name: str, timeout_seconds: float | None) -> tuple[str, EmbeddingSpace | None]:
+    async def _embedder(
+        self, name: str, timeout_seconds: float | None, *, learned_from: bool = False
+    ) -> tuple[str, EmbeddingSpace | None]:
         request = v1.GetHeadRequest(name=head_path(name))
         head = head_of(await self._call(self._transport.heads.GetHead, request, timeout_seconds))
+        if learned_from and head.augment:
+            return "", None  # what is altered must arrive as it is
         return head.encoder, head.space if head.space.dimensions else None
 
     async def _embedded(

@@ -54,6 +54,7 @@ class HeadCalls(ExampleCalls):
         layer: str = "",
         scaling: FeatureScaling = "none",
         whiten: bool = False,
+        augment: int = 0,
         adapt_to: ArrayLike | Embeddings | None = None,
         description: str = "",
         wait: bool = True,
@@ -74,7 +75,7 @@ class HeadCalls(ExampleCalls):
             head_id=unicode(name),
             encoder=encoder_path(encoder) if encoder else "",
             options=options_message(
-                recipe, strength, balance_classes, descriptions, abstain_error, coverage, scaling, whiten
+                recipe, strength, balance_classes, descriptions, abstain_error, coverage, scaling, whiten, augment
             ),
             description=unicode(description),
             request_id=uuid.uuid4().hex,
@@ -87,7 +88,7 @@ class HeadCalls(ExampleCalls):
                 request.target_space.CopyFrom(space_message(space))
 
         async def embedder() -> tuple[str, EmbeddingSpace | None]:
-            return encoder, None
+            return "" if augment else encoder, None  # what is altered must arrive as it is
 
         request.examples.CopyFrom(await self._examples(given, embedder, progress))
         request.options.task = task_of(request.examples, task)
@@ -122,11 +123,14 @@ class HeadCalls(ExampleCalls):
             request_id=uuid.uuid4().hex,
         )
 
-        async def embedder() -> tuple[str, EmbeddingSpace | None]:
+        async def of_added() -> tuple[str, EmbeddingSpace | None]:
+            return await self._embedder(name, timeout_seconds, learned_from=True)
+
+        async def of_removed() -> tuple[str, EmbeddingSpace | None]:
             return await self._embedder(name, timeout_seconds)
 
-        request.added.CopyFrom(await self._examples(more, embedder, progress))
-        request.removed.CopyFrom(await self._examples(less, embedder, progress))
+        request.added.CopyFrom(await self._examples(more, of_added, progress))
+        request.removed.CopyFrom(await self._examples(less, of_removed, progress))
         begun = await self._call(self._transport.heads.UpdateHead, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from frostline.client._names import FEATURE_SCALINGS, RECIPES, number_of
-from frostline.client._to_wire import collection_path, head_path, image_bytes, number, unicode
+from frostline.client._to_wire import collection_path, head_path, image_bytes, number, unicode, whole
 from frostline.client._to_wire_filters import filter_message
 from frostline.client._truths import truth_of
 from frostline.client.errors import InvalidInput
@@ -22,6 +22,7 @@ def options_message(
     coverage: float,
     scaling: FeatureScaling = "none",
     whiten: bool = False,
+    augment: int = 0,
 ) -> v1.HeadOptions:
     """How a head is trained, as `Client.train_head` takes it.
 
@@ -41,6 +42,7 @@ def options_message(
         coverage=coverage,
         scaling=number_of(FEATURE_SCALINGS, scaling, "scaling"),
         whiten=whiten,
+        augment=whole(augment, "augment"),
     )
 
 

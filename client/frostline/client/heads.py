@@ -177,6 +177,7 @@ class Head:
         coverage: how often label sets shall hold the true label, and intervals the true number.
         scaling: what was asked to be done to the values of each embedding first.
         whiten: whether embeddings are whitened before the recipe sees them.
+        augment: how many altered copies of each text and image are learned from.
         serving_version: number of the version that predicts; 0 while there is none.
         versions: all versions, the newest first.
         task: what it answers: one `class`, any number of `labels`, or a `value`, which is a number.
@@ -194,6 +195,7 @@ class Head:
     coverage: float
     scaling: str
     whiten: bool
+    augment: int
     serving_version: int
     versions: tuple[HeadVersion, ...]
     task: str = "class"

@@ -436,6 +436,7 @@ class HeadOptions(google.protobuf.message.Message):
     TASK_FIELD_NUMBER: builtins.int
     SCALING_FIELD_NUMBER: builtins.int
     WHITEN_FIELD_NUMBER: builtins.int
+    AUGMENT_FIELD_NUMBER: builtins.int
     recipe: global___Recipe.ValueType
     """Optional. The recipe; AUTO when unset."""
     strength: builtins.float
@@ -462,6 +463,13 @@ class HeadOptions(google.protobuf.message.Message):
     """Optional. Whether embeddings are whitened before the recipe sees them: spread alike in all directions. Not for
     NEAREST_NEIGHBORS.
     """
+    augment: builtins.int
+    """Optional. How many altered copies of each text and image are learned from beside it, at most 8; none when 0. Of texts
+    words are left out, images are cropped and mirrored. A copy depends on nothing but what it is made of. It is embedded
+    like any input, weighs less the more copies there are, so that all together weigh as much as one example, and is
+    never held out or counted. Vectors, records, descriptions and texts of one word have no copies. For heads of classes;
+    not for NEAREST_NEIGHBORS.
+    """
     @property
     def descriptions(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Optional. What each class is about, by label. Described classes need no examples, and the description counts like
@@ -480,9 +488,10 @@ class HeadOptions(google.protobuf.message.Message):
         task: global___HeadTask.ValueType = ...,
         scaling: global___FeatureScaling.ValueType = ...,
         whiten: builtins.bool = ...,
+        augment: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_strength", b"_strength", "strength", b"strength"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength", "task", b"task", "whiten", b"whiten"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_strength", b"_strength", "abstain_error", b"abstain_error", "augment", b"augment", "balance_classes", b"balance_classes", "coverage", b"coverage", "descriptions", b"descriptions", "recipe", b"recipe", "scaling", b"scaling", "strength", b"strength", "task", b"task", "whiten", b"whiten"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_strength", b"_strength"]) -> typing.Literal["strength"] | None: ...
 
 global___HeadOptions = HeadOptions

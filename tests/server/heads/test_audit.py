@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from clouds import with_copies
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import audit_report
 from frostline.server.heads.audit import audit
@@ -112,3 +113,11 @@ def test_too_much_is_refused(monkeypatch):
     monkeypatch.setattr(audit_report, "MOST_SHARES", 30)
     with pytest.raises(InvalidInput, match="12 examples of 3 classes are too many at once"):
         audited(*clusters(each=4))
+
+
+def test_copies_are_neither_judged_nor_duplicates():
+    wrong = {3, 50, 90, 100}
+    labelled = with_copies(check(*clusters(wrong=wrong)), 2, noise=0.001)
+    found = audit(labelled, Recipe.LDA, 0.6, 100, lambda _step, _done: None)
+    assert (found.example_count, found.duplicates) == (120, ())
+    assert {each.position for each in found.suspects} == wrong

@@ -1,5 +1,7 @@
 """Recipes that follow from sums, against scikit-learn, which looks at every example."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -26,7 +28,7 @@ def decided(recipe, strength=0.5, examples=EXAMPLES, balance_classes=False):
 @pytest.mark.parametrize("scale", [1, 30])
 def test_ridge_is_that_of_scikit_learn_with_the_penalty_in_mean_squared_lengths(penalty, scale):
     features = EXAMPLES.features * np.float32(scale)
-    scaled = Labelled(features, EXAMPLES.targets, EXAMPLES.classes, EXAMPLES.described)
+    scaled = replace(EXAMPLES, features=features)
     reference = Ridge(alpha=penalty * scale**2).fit(features.astype(float), np.eye(4)[EXAMPLES.targets])
     expected = reference.predict(UNSEEN.astype(float) * scale)
     found = decided(Recipe.RIDGE, penalty, scaled).logits(UNSEEN * np.float32(scale))
@@ -73,7 +75,7 @@ def test_many_strengths_at_once_are_what_each_is_alone(recipe):
 )
 def test_examples_that_say_little_give_finite_weights(recipe, features):
     targets = np.array([0, 1, 2, 1, 2], np.int64)[: len(features)]
-    few = Labelled(features, targets, ("a", "b", "c"), np.zeros(len(features), bool))
+    few = Labelled.plain(features, targets, ("a", "b", "c"))
     logits = decided(recipe, examples=few).logits(np.eye(3, dtype=np.float32))
     assert np.isfinite(logits).all()
     if len(np.unique(features, axis=0)) == 3:

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
+from clouds import clouds, with_copies
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import drift as room
+from frostline.server.heads import examples
+from frostline.server.heads.answering import answer
 from frostline.server.heads.drift import drift
+from frostline.server.heads.orders import MeasureDrift
 
 
 def drawn(rows, shift=0.0, seed=0, dimensions=8):
@@ -63,3 +67,11 @@ def test_equal_rows_are_no_drift():
 def test_too_few_are_refused(examples, inputs, what):
     with pytest.raises(InvalidInput, match=f"there are {what} to compare; drift takes 5 or more of each"):
         drift(drawn(examples), drawn(inputs), 1)
+
+
+def test_copies_and_descriptions_are_no_examples_to_compare_with(tmp_path):
+    examples.save(tmp_path / "examples", with_copies(clouds(6, 5, described="a"), 3))
+    np.save(tmp_path / "inputs.npy", clouds(5, 5, seed=1).features)
+    question = MeasureDrift(examples=tmp_path / "examples", inputs=tmp_path / "inputs.npy", limit=0)
+    found = answer(question, lambda _step, _done: None)
+    assert (found.example_count, found.input_count) == (11, 10)

@@ -39,7 +39,7 @@ def head(classes=("cat", "dog", "owl"), *, dimensions=None, seed=0, **changes) -
 def examples(features, labels) -> Labelled:
     classes = tuple(sorted(set(labels)))
     targets = np.array([classes.index(label) for label in labels])
-    return Labelled(np.asarray(features, np.float32), targets, classes, np.zeros(len(labels), np.bool_))
+    return Labelled.plain(np.asarray(features, np.float32), targets, classes)
 
 
 def of_probabilities(rows, labels) -> Labelled:

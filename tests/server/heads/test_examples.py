@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 
+from clouds import clouds, with_copies
 from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.examples import changed, check, find, find_classes, labels_of
@@ -11,7 +12,7 @@ from made_heads import labelled, unit
 
 def same(found, expected):
     assert found.classes == expected.classes
-    for name in ("features", "targets", "described"):
+    for name in ("features", "targets", "described", "origins"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), strict=True)
 
 
@@ -63,6 +64,7 @@ def test_one_class_will_do_for_what_is_added():
 def test_examples_come_back_as_they_were_saved(tmp_path):
     saved = labelled(rows=31, classes=("", "é\n", "z" * 512)[1:])
     saved.described[3] = True
+    saved.origins[30] = 7
     examples.save(tmp_path / "examples", saved)
     same(examples.load(tmp_path / "examples"), saved)
 
@@ -143,3 +145,21 @@ def test_the_rows_of_classes_are_found_with_their_descriptions():
     assert find_classes(stored, []).tolist() == []
     with pytest.raises(InvalidInput, match="class 'd' is not among those of the head"):
         find_classes(stored, ["a", "d"])
+
+
+def test_copies_are_not_found_and_go_with_what_they_were_made_of():
+    before = with_copies(clouds(3, 3), 2)
+    rows = find(before, before.features[[1, 4]], [before.classes[before.targets[row]] for row in (1, 4)])
+    assert rows.tolist() == [1, 4]
+    with pytest.raises(InvalidInput, match="not so often"):
+        find(before, before.features[[1, 1]], [before.classes[before.targets[1]]] * 2)
+    added = with_copies(clouds(1, 1, seed=2), 1)
+    after = changed(before, rows, added)
+    assert (len(after.targets), after.counts.sum()) == (4 * 3 + 2 * 2, 6)
+    assert not any((vector == after.features).all(axis=1).any() for vector in before.features[rows])
+    np.testing.assert_array_equal(after.features[after.origins], after.features)
+    np.testing.assert_array_equal(after.features[-4:], added.features)
+    assert sorted(np.bincount(after.origins).tolist()) == [0] * 8 + [2, 2, 3, 3, 3, 3]
+    whole = with_copies(clouds(3, 3, 3), 2)
+    left = changed(whole, find_classes(whole, ["a"]), None)
+    assert (left.classes, len(left.targets)) == (("b", "c"), 3 * 6)

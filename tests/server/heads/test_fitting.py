@@ -119,11 +119,11 @@ def test_descriptions_alone_make_a_head_of_nearest_means(scale):
 
 def test_descriptions_help_less_the_more_examples_there_are():
     wrong = clouds(0, 0, described=("a", "b"))
-    wrong = Labelled(wrong.features[::-1].copy(), wrong.targets, wrong.classes, wrong.described)
+    wrong = replace(wrong, features=wrong.features[::-1].copy())
     found = []
     for count in (0, 2, 30):
         more = clouds(count, count)
-        both = Labelled(
+        both = Labelled.plain(
             np.concatenate([more.features, wrong.features]),
             np.concatenate([more.targets, wrong.targets]),
             more.classes,

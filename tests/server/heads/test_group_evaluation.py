@@ -27,8 +27,7 @@ def drawn(noise, size=400, seed=0):
     strength = np.repeat(noise, size)[:, np.newaxis]
     features = np.eye(3)[targets] + strength * draw.standard_normal((len(targets), 3))
     groups = [f"group {place}" for place in range(len(noise)) for _ in range(size)]
-    none = np.zeros(len(targets), np.bool_)
-    return Labelled(features.astype(np.float32), targets, CLASSES, none), Groups.of(groups)
+    return Labelled.plain(features.astype(np.float32), targets, CLASSES), Groups.of(groups)
 
 
 def compared(noise, head=HEAD, **more) -> GroupComparison:
@@ -93,7 +92,7 @@ def test_thresholds_are_measured_on_examples_they_were_not_chosen_on(monkeypatch
     targets = np.tile([0, 0], 100)
     groups = Groups.of(["x"] * 100 + ["y"] * 100)
     monkeypatch.setattr(group_evaluation, "_halves", lambda groups: targets == np.tile([0, 1], 100))
-    labelled = Labelled(features, targets, CLASSES, np.zeros(200, np.bool_))
+    labelled = Labelled.plain(features, targets, CLASSES)
     found = evaluation.evaluate(replace(HEAD, abstain_error=0.1), labelled, groups).groups.mitigation
     assert [threshold.after for threshold in found.thresholds] == 2 * [Answered(share=1, accuracy=0)]
 

@@ -1,6 +1,7 @@
 """Recipes that look at each example: what scikit-learn finds, as arrays."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from sklearn.svm import LinearSVC
 from clouds import clouds
 from frostline.server.errors import InvalidInput
 from frostline.server.heads.calibration import softmax
-from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.recipes import knn, logistic, perceptron, svm
 
 TWO, FOUR = clouds(30, 20), clouds(20, 15, 30, 8, spread=1.5)
@@ -25,7 +25,7 @@ BALANCE = pytest.mark.parametrize("balance", [False, True])
 def scaled(examples, factor, shift=0.0):
     """The same examples as an encoder might give them that normalises nothing."""
     features = (examples.features * factor + shift).astype(np.float32)
-    return Labelled(features, examples.targets, examples.classes, examples.described)
+    return replace(examples, features=features)
 
 
 @BOTH

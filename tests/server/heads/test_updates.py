@@ -87,7 +87,7 @@ def test_five_parts_merge_into_the_head_of_all(recipe):
     parts = [present(EXAMPLES.rows(np.arange(part, len(EXAMPLES.targets), 5))) for part in range(4)]
     rest = EXAMPLES.rows(np.arange(4, len(EXAMPLES.targets), 5))
     parts.append(present(rest.rows(np.flatnonzero(rest.targets > 4))))  # one has not seen all classes
-    everything = Labelled(
+    everything = Labelled.plain(
         np.concatenate([part.features for part in parts]),
         np.concatenate([np.searchsorted(EXAMPLES.classes, np.array(part.classes))[part.targets] for part in parts]),
         EXAMPLES.classes,
@@ -108,7 +108,7 @@ def test_a_merged_head_is_brought_up_to_date_by_few_examples_and_judged_as_befor
     parts = [present(EXAMPLES.rows(np.arange(part, len(EXAMPLES.targets), 2))) for part in range(2)]
     together = merged([trained(part, recipe) for part in parts])
     few = clouds(0, 6, 0, 6, dimensions=32, seed=4)
-    added = Labelled(few.features, (few.targets - 1) // 2, ("b", "d"), few.described)
+    added = Labelled.plain(few.features, (few.targets - 1) // 2, ("b", "d"))
     after = refit(added, together, together.moments.plus(Moments.of(added)), ignored)
     assert after.classes == together.classes
     assert (after.counts - together.counts).tolist() == [0, 6, 0, 6, *[0] * 16]
@@ -132,7 +132,7 @@ def test_descriptions_are_learned_from_once_and_not_counted():
     described = clouds(5, 5, described=("a", "b"))
     before = trained(described, Recipe.NEAREST_MEAN)
     more = clouds(5, 5, seed=7)
-    both = Labelled(
+    both = Labelled.plain(
         np.concatenate([described.features, more.features]),
         np.concatenate([described.targets, more.targets]),
         described.classes,

@@ -16,6 +16,7 @@ from frostline.server.api.head_examples import ExampleReader, Read
 from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
+from frostline.server.api.learned_examples import LearnedExamples, expect_contents
 from frostline.server.api.trainings import Trainings
 from frostline.server.child import Report
 from frostline.server.collections.validation import check_request_id
@@ -32,7 +33,6 @@ from frostline.v1 import head_service_pb2 as pb
 
 MAX_DESCRIPTION = 1_000
 MOST_PARTS = 100
-_EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
 
 _ANSWERS = {Task.LABELS: "several labels", Task.VALUE: "numbers"}
 
@@ -67,6 +67,7 @@ class HeadChanges:
         self._workshop = workshop
         self._places = places
         self._reader = reader
+        self._learned = LearnedExamples(places, reader)
         self._trainings = trainings
         self._encoders_in_use = encoders_in_use
 
@@ -95,6 +96,7 @@ class HeadChanges:
                 f"only heads of classes adapt, and this one answers {_ANSWERS[options.task]}; leave it out"
             )
         read = await self._reader.read(request.examples, place, options.task)
+        expect_contents(read, options)
         descriptions = dict(request.options.descriptions)
         if descriptions and options.task is not Task.CLASS:
             raise InvalidInput(
@@ -111,7 +113,7 @@ class HeadChanges:
         )
 
         async def train(version: Version, report: Report) -> None:
-            labelled, trained = await self._labelled(read, place, options.task, report)
+            labelled, trained = await self._learned.labelled(read, place, options, report)
             await asyncio.to_thread(self._heads.keep_examples, name, version, labelled, target)
             await self._trainings.in_turn(lambda: self._workshop.train(name, version, trained), trained)
 
@@ -134,7 +136,8 @@ class HeadChanges:
         earlier = head.ready_version()
         head.expect_idle()
         self._trainings.expect_room()
-        place, task = Place(earlier.config.encoder, earlier.config.space), earlier.config.options.task
+        place, options = Place(earlier.config.encoder, earlier.config.space), earlier.config.options
+        task = options.task
         before = await asyncio.to_thread(self._kept_examples, name, earlier)
         removed = await self._removed(before, request, place, task, waiting)
         read = await self._reader.read(request.added, place, task) if request.HasField("added") else Read()
@@ -144,12 +147,12 @@ class HeadChanges:
             await asyncio.to_thread(examples.check_labels, read.labels, allow_one_class=True, task=task)
 
         async def update(version: Version, report: Report) -> None:
-            added, trained = None, report
+            added, trained, more = None, report, 0
             if read.rows:
-                added, trained = await self._labelled(read, place, task, report)
+                added, trained = await self._learned.labelled(read, place, options, report)
+                more = len(added.targets)
             after = await asyncio.to_thread(examples.changed, before, removed, added, task)
             await asyncio.to_thread(self._heads.keep_examples, name, version, after)
-            more = len(read.rows)
             await self._trainings.in_turn(
                 lambda: self._workshop.update(name, version, earlier, removed, more, trained), trained
             )
@@ -178,6 +181,7 @@ class HeadChanges:
         for number, config in enumerate(configs):
             configs[0].space.expect(config.space, f"part {number}")
         alike.check_alike(manifests)
+        alike.check_copies([config.options.augment for config in configs])
         place = self._places.known(configs[0].space)
         config = HeadConfig(
             description=request.description,
@@ -220,18 +224,6 @@ class HeadChanges:
             reason = f"training failed ({type(error).__name__}); the log of the server says more"
         with suppress(NotFound):  # the head was deleted meanwhile
             await asyncio.to_thread(self._heads.fail, name, version, reason)
-
-    async def _labelled(self, read: Read, place: Place, task: Task, report: Report) -> tuple[Labelled, Report]:
-        """Embeds examples; the second part tells how far it is from then on."""
-        share = _EMBEDDING_SHARE if read.has_contents else 0.0
-        features = await self._reader.embed(
-            read, place, lambda step, done: report(step, share * done), Waiting(patient=True)
-        )
-        described = np.arange(len(features)) >= len(features) - read.described
-        labelled = await asyncio.to_thread(
-            examples.check, features, read.labels, described, allow_one_class=True, task=task
-        )
-        return labelled, lambda step, done: report(step, share + (1 - share) * done)
 
     def _kept_examples(self, name: str, version: Version) -> Labelled:
         folder = self._heads.folders.examples(name, version)

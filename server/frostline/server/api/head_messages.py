@@ -75,6 +75,7 @@ def training_options(message: pb.HeadOptions) -> TrainingOptions:
             scaling=scaling,
             whiten=message.whiten,
             task=task,
+            augment=message.augment,
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -211,6 +212,7 @@ def _options_message(config: HeadConfig) -> pb.HeadOptions:
         coverage=options.coverage,
         scaling=_SCALINGS[options.scaling],
         whiten=options.whiten,
+        augment=options.augment,
         task=_TASKS[options.task],
     )
 

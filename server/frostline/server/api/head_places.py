@@ -90,6 +90,11 @@ class Places:
             )
         return encoder
 
+    @property
+    def max_pixels(self) -> int:
+        """The most pixels of an image, width times height."""
+        return self._registry.max_pixels
+
     def source(self, examples: pb.Examples) -> tuple[Collection, int]:
         """The collection that examples name, and the slot of the vector name in it.
 

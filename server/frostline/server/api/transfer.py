@@ -84,6 +84,8 @@ class Transfer:
         options = training_options(request.options)
         if options.task is not Task.CLASS:
             raise InvalidInput("transfer is measured for heads that answer one class; leave out the task")
+        if options.augment:
+            raise InvalidInput("transfer is measured on examples as they are; leave augment out")
         fitting.check_options(options)
         place = self._places.of(request.examples, request.encoder)
         parts = {"example": request.examples, "held-out example": request.held_out}

@@ -42,6 +42,9 @@ class Registry:
         threads: of a graph's run; 0 takes one for each core.
         max_pixels: the most pixels of an image.
 
+    Attributes:
+        max_pixels: the same.
+
     Raises:
         InvalidInput: there is no such device.
     """
@@ -50,7 +53,7 @@ class Registry:
         self, folder: Path, *, device: str = "auto", threads: int = 0, max_pixels: int = decoding.MAX_PIXELS
     ) -> None:
         check_device(device)
-        self._folder, self._device, self._threads, self._max_pixels = folder, device, threads, max_pixels
+        self._folder, self._device, self._threads, self.max_pixels = folder, device, threads, max_pixels
         self._lock = threading.Lock()
         self._encoders: dict[str, Encoder] = {}
         self._damaged: dict[str, str] = {}
@@ -202,7 +205,7 @@ class Registry:
     def _load(self, path: Path) -> Encoder:
         if load_manifest(path).modality == "text":
             return TextEncoder(path, self._device, self._threads)
-        return ImageEncoder(path, self._device, self._threads, self._max_pixels)
+        return ImageEncoder(path, self._device, self._threads, self.max_pixels)
 
     def _install(
         self, name: str, source_folder: Path, building: Path, source: str, report: Callable[[str], None]

@@ -55,17 +55,18 @@ def scope(labelled: Labelled, moments: Moments) -> Scope:
         moments: the sums whose class means are meant.
 
     Returns:
-        The means, and for each example how like it is to them, without itself in the mean of its class. The only
-        example of a class and descriptions are left out, so `held_out` may be empty.
+        The means, and for each example how like it is to them, without itself and its copies in the mean of its class.
+        The only example of a class and descriptions are left out, so `held_out` may be empty.
     """
-    chosen = np.flatnonzero(~labelled.described & (moments.counts[labelled.targets] > 1))
+    chosen = np.flatnonzero(labelled.examples & (moments.counts[labelled.targets] > 1))
     means = unit(moments.sums)
     held_out = np.empty(len(chosen), np.float32)
     for start in range(0, len(chosen), _CHUNK_ROWS):
         rows = chosen[start : start + _CHUNK_ROWS]
         wide, own = labelled.features[rows].astype(np.float64), labelled.targets[rows]
         near = unit(wide) @ means.T
-        near[np.arange(len(rows)), own] = np.einsum("ij,ij->i", unit(wide), unit(moments.sums[own] - wide))
+        others = moments.sums[own] - labelled.rows(rows).means()
+        near[np.arange(len(rows)), own] = np.einsum("ij,ij->i", unit(wide), unit(others))
         held_out[start : start + len(rows)] = near.max(axis=1)
     return Scope(means.astype(np.float32), np.sort(held_out))
 

@@ -18,8 +18,7 @@ TARGET = "target"
 
 def unlabelled(features: NDArray[np.float32]) -> Labelled:
     """Inputs without labels, float32 of shape (n, d), as if they were of one class."""
-    rows = len(features)
-    return Labelled(features, np.zeros(rows, np.int64), (TARGET,), np.zeros(rows, np.bool_))
+    return Labelled.plain(features, np.zeros(len(features), np.int64), (TARGET,))
 
 
 def alignment(source: Moments, target: Moments) -> Affine:

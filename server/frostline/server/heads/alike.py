@@ -37,12 +37,25 @@ def check_alike(parts: Sequence[Part]) -> None:
     if len(parts) < 2:
         raise InvalidInput(f"it takes at least two heads to merge, and there is {len(parts)}: name another")
     for name in _ALIKE:
-        values = sorted({str(getattr(part, name)) for part in parts})
-        if len(values) > 1:
-            raise InvalidInput(f"heads with different {name} ({', '.join(values)}) cannot be merged: train them alike")
+        _expect_one(name, [getattr(part, name) for part in parts])
     if not all(part.keeps_moments for part in parts):
         exact = ", ".join(sorted(EXACT))
         raise InvalidInput(f"heads of {parts[0].recipe} cannot be merged, they keep no sums: train one of {exact}")
     dimensions = sorted({part.dimensions for part in parts})
     if len(dimensions) > 1:
         raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
+
+
+def check_copies(augment: Sequence[int]) -> None:
+    """Refuses heads that learned from different numbers of altered copies of their examples.
+
+    Raises:
+        InvalidInput: they are not all the same.
+    """
+    _expect_one("augment", augment)
+
+
+def _expect_one(name: str, found: Sequence[object]) -> None:
+    values = sorted(set(map(str, found)))
+    if len(values) > 1:
+        raise InvalidInput(f"heads with different {name} ({', '.join(values)}) cannot be merged: train them alike")

@@ -96,9 +96,8 @@ def _suggested(question: SuggestLabels, report: Report) -> Suggestions:
 
 
 def _vectors(folder: Path) -> NDArray[np.float32]:
-    """The vectors of examples, descriptions left out."""
-    labelled = examples.load(folder)
-    return labelled.features[~labelled.described]
+    """The vectors of examples, copies and descriptions left out."""
+    return examples.load(folder).alone().features
 
 
 def _read(path: Path) -> NDArray[np.float32]:

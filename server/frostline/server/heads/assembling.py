@@ -85,7 +85,7 @@ def _confidence(
 
     if before is not None and not _mostly_at_hand(lesson):
         return inherited(before)
-    parts = _PARTS_OF_FEW if len(lesson.labelled.targets) <= FEW_ROWS else _PARTS
+    parts = _PARTS_OF_FEW if _at_hand(lesson) <= FEW_ROWS else _PARTS
     outcomes = held_out(lesson, learn, parts, pinned.balance_classes, told)
     if outcomes:
         return tested(outcomes[0], pinned.abstain_error, pinned.coverage)
@@ -102,4 +102,9 @@ def _scope(lesson: Lesson, before: Fitted | None) -> Scope:
 
 
 def _mostly_at_hand(lesson: Lesson) -> bool:
-    return 2 * len(lesson.labelled.targets) >= float(lesson.moments.counts.sum())
+    return 2 * _at_hand(lesson) >= float(lesson.moments.counts.sum())
+
+
+def _at_hand(lesson: Lesson) -> int:
+    """Examples and descriptions at hand."""
+    return int(np.count_nonzero(lesson.labelled.originals))

@@ -36,7 +36,7 @@ def audit(labelled: Labelled, recipe: Recipe, strength: float, limit: int, repor
     """Looks at examples.
 
     Args:
-        labelled: n examples; descriptions among them are passed over.
+        labelled: n examples; copies and descriptions among them are passed over.
         recipe: what heads are trained from that judge the labels, never AUTO.
         strength: the recipe's.
         limit: the most that is listed of each kind.
@@ -48,7 +48,7 @@ def audit(labelled: Labelled, recipe: Recipe, strength: float, limit: int, repor
     Source: Northcutt et al. 2021 (confident learning); near duplicates and outliers as cleanlab's Datalab finds them.
     """
     check_size(len(labelled.targets), len(labelled.classes))
-    labelled = present(labelled.rows(np.flatnonzero(~labelled.described)))
+    labelled = present(labelled.alone())
     suspects = _suspects(labelled, recipe, strength, lambda done: report("judging labels", _LABELS_SHARE * done))
     nearest = _nearest(
         labelled.features, lambda done: report("comparing examples", _LABELS_SHARE + (1 - _LABELS_SHARE) * done)

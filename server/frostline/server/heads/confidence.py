@@ -51,9 +51,10 @@ def tested(outcome: HeldOut, abstain_error: float, coverage: float) -> Confidenc
 
 def untested(decision: Decision, labelled: Labelled, abstain_error: float, coverage: float) -> Confidence:
     """The confidence where no example could be held out: it answers always or never, and sets hold every label."""
+    originals = labelled.originals
     nothing = np.empty((0, len(labelled.classes))), np.empty(0, np.int64)
     return Confidence(
-        untested_temperature(decision.logits(labelled.features), labelled.targets),
+        untested_temperature(decision.logits(labelled.features[originals]), labelled.targets[originals]),
         abstain_threshold(*nothing, abstain_error),
         set_quantile(*nothing, coverage),
         None,
@@ -67,8 +68,8 @@ def inherited(before: Fitted) -> Confidence:
 
 
 def train_accuracy(decision: Decision, labelled: Labelled) -> float | None:
-    """The share of its own examples that a decision gets right, descriptions left out; None where there are none."""
-    rows = np.flatnonzero(~labelled.described)
+    """The share of its own examples that a decision gets right, without copies and descriptions; None without any."""
+    rows = np.flatnonzero(labelled.examples)
     if not len(rows):
         return None
     right = sum(_right(decision, labelled, rows[at : at + _CHUNK_ROWS]) for at in range(0, len(rows), _CHUNK_ROWS))

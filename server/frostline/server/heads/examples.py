@@ -1,10 +1,11 @@
 """Labelled examples: checked before any work, kept beside the head they made, found again to be removed.
 
-examples.npz     features, targets and what is a description, without pickle
+examples.npz     features, targets, what is a description and what is a copy of what, without pickle
 examples.json    the classes, and size, SHA-256 and shapes of what lies beside it
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ MAX_VALUE = 1e18
 TOLERANCE = 1e-5
 """How far the vector of an example may be from the stored one: what embedding in another batch changes."""
 
-_FORMAT = 1
+_FORMAT = 2
 _ARRAYS, _DESCRIPTION = "examples.npz", "examples.json"
 
 
@@ -41,6 +42,7 @@ def check(
     features: NDArray[np.float32],
     labels: Sequence[str],
     described: NDArray[np.bool_] | None = None,
+    origins: NDArray[np.int64] | None = None,
     *,
     allow_one_class: bool = False,
     task: Task = Task.CLASS,
@@ -51,6 +53,7 @@ def check(
         features: float32 of shape (n, d).
         labels: n labels, of at most 512 bytes; of other tasks, as `truths` writes them.
         described: bool of shape (n,), see `Labelled`; None where no row is a description.
+        origins: int64 of shape (n,), see `Labelled`; None where no row is a copy.
         allow_one_class: whether one class alone will do, as for what is added to a head.
         task: what the head answers.
 
@@ -65,8 +68,8 @@ def check(
     classes = sorted(set(labels))
     places = {label: place for place, label in enumerate(classes)}
     targets = np.fromiter((places[label] for label in labels), np.int64, len(labels))
-    none = np.zeros(len(labels), np.bool_)
-    return Labelled(features, targets, tuple(classes), none if described is None else described)
+    plain = Labelled.plain(features, targets, tuple(classes), described)
+    return plain if origins is None else replace(plain, origins=origins)
 
 
 def check_labels(labels: Sequence[str], *, allow_one_class: bool = False, task: Task = Task.CLASS) -> None:
@@ -130,6 +133,7 @@ def save(folder: Path, labelled: Labelled) -> None:
         "features": labelled.features,
         "targets": labelled.targets,
         "described": labelled.described,
+        "origins": labelled.origins,
     }
     description = _Description(
         classes=labelled.classes,
@@ -155,7 +159,9 @@ def load(folder: Path) -> Labelled:
         raise DataDamaged(f"{path} has format {description.format}, this Frostline reads {_FORMAT}")
     data = checked_files.read(folder / _ARRAYS, description.file)
     content = arrays.unpack(data, description.arrays, str(folder / _ARRAYS))
-    return Labelled(content["features"], content["targets"], description.classes, content["described"])
+    return Labelled(
+        content["features"], content["targets"], description.classes, content["described"], content["origins"]
+    )
 
 
 def labels_of(labelled: Labelled) -> list[str]:
@@ -164,7 +170,7 @@ def labels_of(labelled: Labelled) -> list[str]:
 
 
 def find(labelled: Labelled, features: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Finds examples again: those of the same label whose vector is nearest, each once, and no descriptions.
+    """Finds examples again: those of the same label whose vector is nearest, each once, and no copies or descriptions.
 
     Args:
         labelled: where to look.
@@ -193,7 +199,7 @@ def find(labelled: Labelled, features: NDArray[np.float32], labels: Sequence[str
 
 
 def find_classes(labelled: Labelled, classes: Sequence[str]) -> NDArray[np.int64]:
-    """The rows of some classes, descriptions among them: int64, ascending.
+    """The rows of some classes, copies and descriptions among them: int64, ascending.
 
     Raises:
         InvalidInput: there is no such class; says which.
@@ -209,7 +215,7 @@ class _Searched:
     """The examples of one class, sorted by the coordinate in which they differ most: few are within reach of it."""
 
     def __init__(self, labelled: Labelled, target: int) -> None:
-        rows = np.flatnonzero((labelled.targets == target) & ~labelled.described)
+        rows = np.flatnonzero((labelled.targets == target) & labelled.examples)
         vectors = labelled.features[rows]
         self._axis = int(np.argmax(np.ptp(vectors, axis=0))) if len(rows) else 0
         order = np.argsort(vectors[:, self._axis], kind="stable")
@@ -231,7 +237,9 @@ class _Searched:
 
 
 def changed(before: Labelled, removed: NDArray[np.int64], added: Labelled | None, task: Task = Task.CLASS) -> Labelled:
-    """The examples after an update: what stays in its order, then what is added. Classes without rows are gone.
+    """The examples after an update: what stays in its order, then what is added, each with its copies behind it.
+
+    Classes without rows are gone, and so are copies of what is removed.
 
     Raises:
         InvalidInput: fewer than two classes are left, or more than there may be.
@@ -242,5 +250,6 @@ def changed(before: Labelled, removed: NDArray[np.int64], added: Labelled | None
         np.concatenate([part.features for part in parts]),
         [label for part in parts for label in labels_of(part)],
         np.concatenate([part.described for part in parts]),
+        np.concatenate([part.origins + start for part, start in zip(parts, (0, len(kept.targets)), strict=False)]),
         task=task,
     )

@@ -37,6 +37,10 @@ EXACT = frozenset({Recipe.RIDGE, Recipe.LDA, Recipe.NEAREST_MEAN})
 """Recipes that keep statistics, so that updates and merges are exact."""
 
 
+MOST_COPIES = 8
+"""Of an example: each costs an embedding, and as much of training."""
+
+
 class TrainingOptions(BaseModel):
     """How a head is trained.
 
@@ -49,6 +53,7 @@ class TrainingOptions(BaseModel):
         task: what it shall answer.
         scaling: what is done to each embedding first.
         whiten: whether embeddings are spread alike in all directions before a recipe sees them.
+        augment: how many altered copies of each text or image there are among the examples, see `augmentation`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -61,6 +66,7 @@ class TrainingOptions(BaseModel):
     task: Task = Task.CLASS
     scaling: FeatureScaling = FeatureScaling.NONE
     whiten: bool = False
+    augment: int = Field(default=0, ge=0, le=MOST_COPIES)
 
 
 class Trial(BaseModel):

@@ -144,6 +144,10 @@ def check_options(options: TrainingOptions) -> None:
     if options.task is Task.VALUE:
         regression.check_options(options)
     closed_form.check(recipe, strength, options.balance_classes)
+    if options.augment and options.task is not Task.CLASS:
+        raise InvalidInput("only heads of classes learn from altered copies: leave augment out")
+    if options.augment and recipe is Recipe.NEAREST_NEIGHBORS:
+        raise InvalidInput("nearest_neighbors cannot weigh copies: take another recipe, or leave augment out")
     if options.whiten and recipe is Recipe.NEAREST_NEIGHBORS:
         raise InvalidInput("nearest_neighbors cannot whiten: take another recipe, or leave whiten out")
     if recipe is Recipe.NEAREST_NEIGHBORS:
@@ -242,4 +246,4 @@ def _with_classes(labelled: Labelled, classes: tuple[str, ...]) -> Labelled:
     """The examples among more classes, not all of which have any."""
     places = {label: place for place, label in enumerate(classes)}
     mine = np.array([places[label] for label in labelled.classes], np.int64)
-    return Labelled(labelled.features, mine[labelled.targets], classes, labelled.described)
+    return replace(labelled, targets=mine[labelled.targets], classes=classes)

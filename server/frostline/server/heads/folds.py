@@ -1,5 +1,7 @@
 """Which examples are held out together, and which stand for all of them. Nothing here is left to chance."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ _KEPT_ROWS = 2
 
 
 def folds(labelled: Labelled, count: int) -> list[NDArray[np.int64]]:
-    """Rows to hold out, part by part; the others are the training part.
+    """Rows to hold out, part by part; the others, less copies of these, are the training part: see `Labelled.rows`.
 
     Args:
         labelled: the examples.
@@ -18,9 +20,9 @@ def folds(labelled: Labelled, count: int) -> list[NDArray[np.int64]]:
 
     Returns:
         int64 rows, ascending, of each part that has any. Each class is spread evenly over the parts and has rows in
-        every training part: the only example of a class is never held out, and descriptions never are.
+        every training part: the only example of a class is never held out, and descriptions and copies never are.
     """
-    chosen = np.flatnonzero(~labelled.described & (labelled.counts[labelled.targets] > 1))
+    chosen = np.flatnonzero(labelled.examples & (labelled.counts[labelled.targets] > 1))
     dealt = _shuffled_by_class(labelled.targets, chosen)
     parts = (np.sort(dealt[start::count]) for start in range(count))
     return [part for part in parts if len(part)]
@@ -40,11 +42,11 @@ def deal(groups: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
 def sample(labelled: Labelled, most: int) -> Labelled:
     """Some of the examples, with the classes that are left; see `sampled`."""
     rows = sampled(labelled, most)
-    return labelled if len(rows) == len(labelled.targets) else present(labelled.rows(rows))
+    return labelled if len(rows) == np.count_nonzero(labelled.originals) else present(labelled.rows(rows))
 
 
 def sampled(labelled: Labelled, most: int) -> NDArray[np.int64]:
-    """Rows that stand for all: each class with its share of them, and all descriptions.
+    """Rows that stand for all: each class with its share of the examples, and all descriptions; no copies.
 
     Args:
         labelled: the examples.
@@ -54,9 +56,9 @@ def sampled(labelled: Labelled, most: int) -> NDArray[np.int64]:
     Returns:
         int64 rows, ascending.
     """
-    examples = np.flatnonzero(~labelled.described)
+    examples = np.flatnonzero(labelled.examples)
     if len(examples) <= most:
-        return np.arange(len(labelled.targets))
+        return np.flatnonzero(labelled.originals)
     dealt = _shuffled_by_class(labelled.targets, examples)
     counts = labelled.counts[labelled.targets[dealt]]
     ranks = np.arange(len(dealt)) - np.searchsorted(labelled.targets[dealt], labelled.targets[dealt])
@@ -70,7 +72,7 @@ def present(labelled: Labelled) -> Labelled:
     """The examples with the classes that they are of."""
     there = np.bincount(labelled.targets, minlength=len(labelled.classes)) > 0
     classes = tuple(label for label, is_there in zip(labelled.classes, there, strict=True) if is_there)
-    return Labelled(labelled.features, (np.cumsum(there) - 1)[labelled.targets], classes, labelled.described)
+    return replace(labelled, targets=(np.cumsum(there) - 1)[labelled.targets], classes=classes)
 
 
 def _shuffled_by_class(targets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -34,6 +34,6 @@ class Lesson:
         return self.add_up()
 
     def without(self, rows: NDArray[np.int64]) -> "Lesson":
-        """The lesson less some of the examples at hand, which must leave some of each class."""
+        """The lesson less some of the examples at hand and all their copies; it must leave some of each class."""
         left = np.delete(np.arange(len(self.labelled.targets)), rows)
         return Lesson(self.labelled.rows(left), lambda: self.moments.minus(Moments.of(self.labelled.rows(rows))))

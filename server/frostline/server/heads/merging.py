@@ -84,7 +84,7 @@ def _common_target(parts: Sequence[Fitted]) -> Moments | None:
 
 def _no_examples(moments: Moments) -> Labelled:
     nothing = np.empty((0, moments.sums.shape[1]), np.float32)
-    return Labelled(nothing, np.empty(0, np.int64), moments.classes, np.empty(0, np.bool_))
+    return Labelled.plain(nothing, np.empty(0, np.int64), moments.classes)
 
 
 def _counts(parts: Sequence[Fitted], classes: tuple[str, ...]) -> NDArray[np.int64]:

@@ -14,13 +14,13 @@ from frostline.server.heads.labelled import Labelled
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Sums over examples, descriptions among them.
+    """Sums over examples, descriptions among them. A row counts for its weight, see `Labelled`.
 
     Attributes:
         classes: labels, ascending.
-        counts: float64 of shape (c,), rows of each class.
-        sums: float64 of shape (c, d), the sum of the rows of each class.
-        grams: float64 of shape (d, d), the sum of `x x^T` over all rows.
+        counts: float64 of shape (c,), examples and descriptions of each class, each with its copies.
+        sums: float64 of shape (c, d), the weighted sum of the rows of each class.
+        grams: float64 of shape (d, d), the weighted sum of `x x^T` over all rows.
     """
 
     classes: tuple[str, ...]
@@ -31,10 +31,11 @@ class Moments:
     @classmethod
     def of(cls, labelled: Labelled) -> "Moments":
         """The sums over examples."""
-        wide = labelled.features.astype(np.float64)
-        sums = np.zeros((len(labelled.classes), wide.shape[1]))
-        np.add.at(sums, labelled.targets, wide)
-        counts = np.bincount(labelled.targets, minlength=len(labelled.classes)).astype(np.float64)
+        weights = labelled.weights[:, np.newaxis]
+        sums = np.zeros((len(labelled.classes), labelled.features.shape[1]))
+        np.add.at(sums, labelled.targets, labelled.features * weights)
+        counts = np.bincount(labelled.targets[labelled.originals], minlength=len(labelled.classes)).astype(np.float64)
+        wide = np.multiply(labelled.features, np.sqrt(weights), dtype=np.float64)
         return cls(labelled.classes, counts, sums, wide.T @ wide)
 
     def plus(self, other: "Moments") -> "Moments":

@@ -155,7 +155,7 @@ def _against_the_rest(
     having = int(mark.sum())
     if having in (0, len(mark)):
         return Linear(np.zeros((1, features.shape[1])), np.array([np.log((having + 0.5) / (len(mark) - having + 0.5))]))
-    two = Labelled(features, mark.astype(np.int64), ("rest", "label"), np.zeros(len(mark), np.bool_))
+    two = Labelled.plain(features, mark.astype(np.int64), ("rest", "label"))
     both = logistic.fit(two, strength, False, start)
     return Linear(np.diff(both.coef, axis=0), np.diff(both.intercept))
 

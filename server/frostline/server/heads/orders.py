@@ -37,8 +37,8 @@ class Update(_Frozen):
         before: folder of the head's artifact.
         examples_before: folder of its examples; None where it has none.
         removed: the rows of these that are gone.
-        examples: folder of the examples there are now; the added ones come last.
-        added: how many were added.
+        examples: folder of the examples there are now; the added ones come last, with their copies.
+        added: how many rows were added.
         artifact: folder to write the head to; must not exist.
     """
 

@@ -154,8 +154,7 @@ def _fitted(
     coverage: float,
     residuals: NDArray[np.float64],
 ) -> Fitted:
-    rows = len(measured.values)
-    alike = Labelled(measured.features, np.zeros(rows, np.int64), (VALUE_CLASS,), np.zeros(rows, np.bool_))
+    alike = Labelled.plain(measured.features, np.zeros(len(measured.values), np.int64), (VALUE_CLASS,))
     seen = scope(alike, _of_features(moments))
     return _assembled(moments, strength, trials, coverage, seen, margin(residuals, coverage))
 

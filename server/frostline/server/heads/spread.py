@@ -3,7 +3,7 @@
 What is fitted here follows from sums alone, so it may be fitted anew after each update.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Affine:
     def examples(self, labelled: Labelled) -> Labelled:
         """The examples, their embeddings taken elsewhere."""
         moved = (labelled.features - self.origin) @ self.matrix + self.target
-        return Labelled(moved.astype(np.float32), labelled.targets, labelled.classes, labelled.described)
+        return replace(labelled, features=moved.astype(np.float32))
 
     def sums(self, moments: Moments) -> Moments:
         """The sums as if they had been taken over embeddings that were taken elsewhere."""

@@ -62,7 +62,7 @@ class Workshop:
             version: was begun with the examples that there are now, those that were added last.
             before: the earlier one.
             removed: rows of its examples that are gone.
-            added: how many examples were added.
+            added: how many rows of these were added.
             report: told how far it is.
         """
         order = Update(

@@ -1,5 +1,7 @@
 """Candidates side by side: their order, how sure it is, and what is tied."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,6 @@ from clouds import clouds
 from frostline.server.heads.comparison import cost
 from frostline.server.heads.comparison.comparing import compare
 from frostline.server.heads.comparison.resampling import Resampled
-from frostline.server.heads.labelled import Labelled
 
 LABELLED = clouds(60, 60, 60, spread=1.2)
 
@@ -16,7 +17,7 @@ def blurred(noise, seed=0):
     """The same examples as a worse encoder would embed them."""
     draw = np.random.default_rng(seed).standard_normal(LABELLED.features.shape)
     features = LABELLED.features + noise * draw / np.sqrt(LABELLED.features.shape[1])
-    return Labelled(features.astype(np.float32), LABELLED.targets, LABELLED.classes, LABELLED.described)
+    return replace(LABELLED, features=features.astype(np.float32))
 
 
 def compared(*candidates, seen=None, told=lambda step, done: None):
@@ -40,7 +41,7 @@ def test_the_better_encoder_comes_first_and_a_far_worse_one_is_not_tied():
 
 def test_of_equally_right_encoders_the_one_with_less_error_comes_first():
     far = clouds(20, 20, spread=0.1)
-    rough = Labelled(far.features + np.float32(0.05) * blurred(1).features[:40], *_rest(far))
+    rough = replace(far, features=far.features + np.float32(0.05) * blurred(1).features[:40])
     found = compared(rough, far)
     assert [each.accuracy.value for each in found.standings] == [1, 1]
     assert [each.candidate for each in found.standings] == [1, 0]
@@ -72,7 +73,3 @@ def test_the_same_answers_are_never_told_apart():
 
 def test_more_examples_and_longer_vectors_cost_more():
     assert cost.seconds(1_000, 256, 10) < cost.seconds(1_000, 1_280, 10) < cost.seconds(2_000, 1_280, 10)
-
-
-def _rest(labelled):
-    return labelled.targets, labelled.classes, labelled.described

@@ -11,7 +11,7 @@ from frostline.server.heads.transfer.draws import Draws
 def examples(counts) -> Labelled:
     targets = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     features = np.arange(len(targets), dtype=np.float32)[:, np.newaxis]
-    return Labelled(features, targets, tuple("abcdef"[: len(counts)]), np.zeros(len(targets), np.bool_))
+    return Labelled.plain(features, targets, tuple("abcdef"[: len(counts)]))
 
 
 def test_half_of_each_class_is_held_out_and_never_learned_from():

@@ -9,7 +9,7 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, _start: Deci
     """The decision.
 
     Args:
-        labelled: the examples.
+        labelled: the examples, without copies.
         strength: how many vote; all examples where there are fewer.
         balance_classes: must be False.
 

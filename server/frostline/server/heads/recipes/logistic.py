@@ -33,7 +33,7 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, start: Decis
     with warnings.catch_warnings():
         # More steps would change next to nothing, and as many classes as examples are no regression.
         warnings.simplefilter("ignore", UserWarning)
-        model.fit(scaling.scaled(labelled.features), labelled.targets)
+        model.fit(scaling.scaled(labelled.features), labelled.targets, labelled.weights)
     return scaling.unscaled(of_both_classes(model.coef_, model.intercept_))
 
 

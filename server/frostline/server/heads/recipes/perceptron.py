@@ -33,13 +33,15 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, _start: Deci
         model.fit(
             scaling.scaled(labelled.features) * widening,
             labelled.targets,
-            sample_weight=_weights(labelled) if balance_classes else None,
+            sample_weight=_balanced(labelled) if balance_classes else labelled.weights,
         )
     hidden = scaling.unscaled(Linear(model.coefs_[0].T * widening, model.intercepts_[0]))
     output = of_both_classes(model.coefs_[1].T, model.intercepts_[1])
     return Perceptron(hidden.coef, hidden.intercept, output.coef, output.intercept)
 
 
-def _weights(labelled: Labelled) -> NDArray[np.float64]:
-    rows = np.bincount(labelled.targets)
-    return (len(labelled.targets) / len(rows) / rows)[labelled.targets]
+def _balanced(labelled: Labelled) -> NDArray[np.float64]:
+    """The weights of rows where classes count alike."""
+    each = np.bincount(labelled.targets, labelled.weights)
+    weights: NDArray[np.float64] = labelled.weights * (each.sum() / len(each) / each)[labelled.targets]
+    return weights

@@ -32,5 +32,5 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, _start: Deci
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # more steps would change next to nothing
-        model.fit(scaling.scaled(labelled.features), labelled.targets)
+        model.fit(scaling.scaled(labelled.features), labelled.targets, labelled.weights)
     return scaling.unscaled(of_both_classes(model.coef_, model.intercept_))

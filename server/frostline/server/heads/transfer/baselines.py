@@ -60,7 +60,7 @@ class Scratch:
         """Of each strength, cross-validated: float64 of shape (3,), or (0,) where no row can be held out."""
         classes, targets = np.unique(self._targets[rows], return_inverse=True)
         nothing = np.empty((len(rows), 0), np.float32)
-        labels = Labelled(nothing, targets, tuple(map(str, classes)), np.zeros(len(rows), np.bool_))
+        labels = Labelled.plain(nothing, targets, tuple(map(str, classes)))
         parts = [rows[part] for part in folds(labels, _PARTS)]
         if not parts:
             return np.empty(0)
