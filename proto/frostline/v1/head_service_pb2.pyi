@@ -1157,7 +1157,7 @@ global___PredictResponse = PredictResponse
 
 @typing.final
 class PredictRecordsRequest(google.protobuf.message.Message):
-    """Asks for the records of a collection to be labelled."""
+    """Asks for the records of a collection to be labelled, or to be given numbers."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1173,12 +1173,15 @@ class PredictRecordsRequest(google.protobuf.message.Message):
     collection: builtins.str
     """Required. The resource name, `collections/{collection}`."""
     label_field: builtins.str
-    """Required. Path of the payload field that the label is written into, as a string. Where the head abstains, the field is
-    removed. A record that holds an object or an array there is left as it is, and counts as failed.
+    """Required. Path of the payload field that is written into: the label, as a string; of heads of several labels an array
+    of them, the likeliest first, which may be empty; of heads that answer numbers the number, rounded to nine digits.
+    Where the head abstains, the field is removed. A record that holds an object or an array there is left as it is, and
+    counts as failed; of several labels, arrays of strings, numbers and booleans are replaced.
     """
     probability_field: builtins.str
     """Optional. Path of the payload field that the probability of the likeliest label is written into, rounded to four
-    places; none when empty.
+    places; of heads of several labels an array, the probability of each label in the order of the labels. None when
+    empty; not for heads that answer numbers.
     """
     vector_name: builtins.str
     """Optional. Name of the vector that is classified; the collection's first when empty. Records without it are left as
@@ -1240,7 +1243,7 @@ class PredictRecordsResponse(google.protobuf.message.Message):
     VERSION_FIELD_NUMBER: builtins.int
     WRITTEN_COUNT_FIELD_NUMBER: builtins.int
     UNCHANGED_COUNT_FIELD_NUMBER: builtins.int
-    ABSTAINED_COUNT_FIELD_NUMBER: builtins.int
+    UNLABELLED_COUNT_FIELD_NUMBER: builtins.int
     SKIPPED_COUNT_FIELD_NUMBER: builtins.int
     FAILED_COUNT_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
@@ -1254,8 +1257,8 @@ class PredictRecordsResponse(google.protobuf.message.Message):
     """Output only. Records whose payload was changed."""
     unchanged_count: builtins.int
     """Output only. Records whose payload held just that already."""
-    abstained_count: builtins.int
-    """Output only. Of both, those without a label, because the head abstains."""
+    unlabelled_count: builtins.int
+    """Output only. Of both, those without a label: the head abstains, or of several labels none is likely enough."""
     skipped_count: builtins.int
     """Output only. Records without the vector."""
     failed_count: builtins.int
@@ -1266,7 +1269,7 @@ class PredictRecordsResponse(google.protobuf.message.Message):
     """Output only. The collection's commit that holds the last change; reads may wait for it (`min_sequence`)."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LabelCount]:
-        """Output only. The labels, most frequent first; in the last message."""
+        """Output only. The labels, most frequent first; in the last message. None of heads that answer numbers."""
 
     def __init__(
         self,
@@ -1275,14 +1278,14 @@ class PredictRecordsResponse(google.protobuf.message.Message):
         version: builtins.int = ...,
         written_count: builtins.int = ...,
         unchanged_count: builtins.int = ...,
-        abstained_count: builtins.int = ...,
+        unlabelled_count: builtins.int = ...,
         skipped_count: builtins.int = ...,
         failed_count: builtins.int = ...,
         failure: builtins.str = ...,
         labels: collections.abc.Iterable[global___LabelCount] | None = ...,
         sequence: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["abstained_count", b"abstained_count", "failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "unlabelled_count", b"unlabelled_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
 
 global___PredictRecordsResponse = PredictRecordsResponse
 

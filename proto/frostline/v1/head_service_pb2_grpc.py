@@ -192,8 +192,8 @@ class HeadServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PredictRecords(self, request, context):
-        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-        it is. Asked again after it was broken off, it passes over what it has written already.
+        """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+        tells how far it is. Asked again after it was broken off, it passes over what it has written already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -83,8 +83,8 @@ class HeadServiceStub:
         frostline.v1.head_service_pb2.PredictRecordsRequest,
         frostline.v1.head_service_pb2.PredictRecordsResponse,
     ]
-    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-    it is. Asked again after it was broken off, it passes over what it has written already.
+    """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+    tells how far it is. Asked again after it was broken off, it passes over what it has written already.
     """
 
     EvaluateHead: grpc.UnaryUnaryMultiCallable[
@@ -198,8 +198,8 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.PredictRecordsRequest,
         frostline.v1.head_service_pb2.PredictRecordsResponse,
     ]
-    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-    it is. Asked again after it was broken off, it passes over what it has written already.
+    """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+    tells how far it is. Asked again after it was broken off, it passes over what it has written already.
     """
 
     EvaluateHead: grpc.aio.UnaryUnaryMultiCallable[
@@ -333,8 +333,8 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         request: frostline.v1.head_service_pb2.PredictRecordsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.PredictRecordsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.PredictRecordsResponse]]:
-        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-        it is. Asked again after it was broken off, it passes over what it has written already.
+        """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+        tells how far it is. Asked again after it was broken off, it passes over what it has written already.
         """
 
     @abc.abstractmethod
