@@ -1728,6 +1728,7 @@ class MeasureTransferRequest(google.protobuf.message.Message):
     HELD_OUT_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     DRAWS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     encoder: builtins.str
     """Optional. The encoder, `encoders/{encoder}`; may be left out where all examples are records of a collection, whose
     vectors are measured then. Stored vectors are taken where they live in the encoder's space; else the contents are
@@ -1735,6 +1736,8 @@ class MeasureTransferRequest(google.protobuf.message.Message):
     """
     draws: builtins.int
     """Optional. How often examples are drawn anew, 10 to 100; 10 when 0."""
+    validate_only: builtins.bool
+    """Optional. Whether only the cost is told."""
     @property
     def examples(self) -> global___Examples:
         """Required. Labelled examples to learn from; no bare vectors."""
@@ -1755,9 +1758,10 @@ class MeasureTransferRequest(google.protobuf.message.Message):
         held_out: global___Examples | None = ...,
         options: global___HeadOptions | None = ...,
         draws: builtins.int = ...,
+        validate_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options", "validate_only", b"validate_only"]) -> None: ...
 
 global___MeasureTransferRequest = MeasureTransferRequest
 
@@ -1769,6 +1773,7 @@ class MeasureTransferResponse(google.protobuf.message.Message):
 
     STEP_FIELD_NUMBER: builtins.int
     PROGRESS_FIELD_NUMBER: builtins.int
+    COST_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
     HTML_FIELD_NUMBER: builtins.int
     step: builtins.str
@@ -1776,21 +1781,26 @@ class MeasureTransferResponse(google.protobuf.message.Message):
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     html: builtins.bytes
-    """Output only. The report as one self-contained HTML page, UTF-8; in the last message."""
+    """Output only. The report as one self-contained HTML page, UTF-8; beside it."""
+    @property
+    def cost(self) -> frostline.v1.transfer_report_pb2.TransferCost:
+        """Output only. What it takes; in the first message."""
+
     @property
     def report(self) -> frostline.v1.transfer_report_pb2.TransferReport:
-        """Output only. What was found; in the last message."""
+        """Output only. What was found; in the last message, unless only the cost was asked for."""
 
     def __init__(
         self,
         *,
         step: builtins.str = ...,
         progress: builtins.float = ...,
+        cost: frostline.v1.transfer_report_pb2.TransferCost | None = ...,
         report: frostline.v1.transfer_report_pb2.TransferReport | None = ...,
         html: builtins.bytes = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cost", b"cost", "report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cost", b"cost", "html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
 
 global___MeasureTransferResponse = MeasureTransferResponse
 

@@ -208,7 +208,7 @@ class HeadServiceServicer(object):
 
     def MeasureTransfer(self, request, context):
         """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-        Tells how far it is; goes on only while the caller waits.
+        Says what that takes, then how far it is; goes on only while the caller waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -98,7 +98,7 @@ class HeadServiceStub:
         frostline.v1.head_service_pb2.MeasureTransferResponse,
     ]
     """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-    Tells how far it is; goes on only while the caller waits.
+    Says what that takes, then how far it is; goes on only while the caller waits.
     """
 
     CompareEncoders: grpc.UnaryStreamMultiCallable[
@@ -213,7 +213,7 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.MeasureTransferResponse,
     ]
     """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-    Tells how far it is; goes on only while the caller waits.
+    Says what that takes, then how far it is; goes on only while the caller waits.
     """
 
     CompareEncoders: grpc.aio.UnaryStreamMultiCallable[
@@ -352,7 +352,7 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureTransferResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureTransferResponse]]:
         """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-        Tells how far it is; goes on only while the caller waits.
+        Says what that takes, then how far it is; goes on only while the caller waits.
         """
 
     @abc.abstractmethod
