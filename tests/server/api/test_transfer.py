@@ -212,8 +212,21 @@ def test_the_message_holds_all_that_the_report_holds():
                 "encoder": "encoders/tiny",
                 "examples": h.Examples(examples=[h.Example(text="a", labels=["b", "c"])]),
             },
-            "example 0 has an empty label",
+            "example 0: it has 2 labels in a list, and here each example is of one class; give its label alone",
         ),
+        (
+            {
+                "encoder": "encoders/tiny",
+                "examples": given(*TEXTS),
+                "held_out": h.Examples(examples=[h.Example(text="a", label="animal", value=0)]),
+            },
+            "held-out example 0: it has a number, and here each example is of one class",
+        ),
+        (
+            {"encoder": "encoders/tiny", "examples": given(*TEXTS, label_sets=[h.LabelSet(labels=["a"])])},
+            "the examples hold bare vectors",
+        ),
+        ({"encoder": "encoders/tiny", "examples": given(*TEXTS, values=[1])}, "the examples hold bare vectors"),
         (
             {
                 "encoder": "encoders/tiny",
