@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frostline.server.collections.config import IndexKind
 from frostline.server.collections.fields import IndexedField
-from frostline.server.durable_files import read_json, sync, write_json
+from frostline.server.durable_files import FileInfo, read_json, sync, write_json
 from frostline.server.errors import DataDamaged
 
 FORMAT = 1
@@ -27,15 +27,6 @@ MANIFEST = "manifest.json"
 UNFINISHED = ".building-"
 """Folders that begin so are on their way in; those found at start are removed."""
 HASHED_BYTES = 1 << 20
-
-
-class FileInfo(BaseModel):
-    """Size and SHA-256 of a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int
-    sha256: str
 
 
 class Manifest(BaseModel):
