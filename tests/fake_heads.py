@@ -149,7 +149,7 @@ PREDICTED_RECORDS = heads_v1.PredictRecordsResponse(
     version=1,
     written_count=8,
     unchanged_count=3,
-    abstained_count=1,
+    unlabelled_count=1,
     skipped_count=2,
     labels=[heads_v1.LabelCount(label="cat", count=7), heads_v1.LabelCount(label="dog", count=3)],
     sequence=9,

@@ -70,6 +70,9 @@ class FakeTransfer(FakeHeads):
 
     def MeasureTransfer(self, request, context):
         self._enter("MeasureTransfer", request, context)
+        yield heads_v1.MeasureTransferResponse(cost=REPORT.cost if REPORT else None)
+        if request.validate_only:
+            return
         answers_left = self.breaks["MeasureTransfer"].popleft() if self.breaks["MeasureTransfer"] else -1
         for step, progress in [("waiting", 0.0), ("embedding", 0.125), ("learning", 0.5)]:
             if answers_left == 0:

@@ -32,9 +32,21 @@ def test_the_verdict_comes_with_its_reason_a_curve_and_the_points(fake, pretend,
     assert any(row[:2] == ["all", "40"] for row in rows)
     assert sum(line.count("●") for line in lines) == 3 + 1  # and the legend
     assert page.read_text() == PAGE
-    assert result.stderr.splitlines() == ["Waiting for other trainings", "Embedding examples", "Learning"]
+    assert result.stderr.splitlines() == [
+        "Training 21 heads and 21 baselines: about 9.0 s",
+        "Waiting for other trainings",
+        "Embedding examples",
+        "Learning",
+    ]
     (request,) = fake.of("MeasureTransfer")
     assert request.encoder == "encoders/all-minilm-l6-v2"
+
+
+def test_the_cost_alone(fake, pretend, pretended, pets):
+    result = pretend("heads", "transfer", pets, "--only-cost")
+    assert result.stdout == "Training 21 heads and 21 baselines: about 9.0 s, and embedding.\n"
+    assert fake.of("MeasureTransfer")[0].validate_only
+    assert pretended("heads", "transfer", pets, "--only-cost")["heads"] == 21
 
 
 def test_options_reach_the_server_and_json_is_the_report(fake, pretended, pets):

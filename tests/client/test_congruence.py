@@ -165,6 +165,7 @@ SCENARIOS: dict[str, list[Step]] = {
         ("compare_encoders", (LABELLED,), {"layers": ["pooled"]}),
         ("comparison_cost", (LABELLED,), {}),
         ("measure_transfer", (LABELLED,), {"encoder": "tiny"}),
+        ("transfer_cost", (LABELLED,), {"encoder": "tiny"}),
         ("measure_drift", ("pets", ["a", "b"]), {"limit": 3}),
         ("audit_labels", ("pets",), {"limit": 7}),
         ("suggest_labels", ("pets", ["a", "b"]), {"count": 2}),

@@ -8,7 +8,7 @@ from fake_calls import Code, fails
 from fake_transfer import PAGE
 from frostline.client import Example, Internal, Interval, InvalidInput, LabelledRecords, Unavailable
 from frostline.client._from_wire_transfer import report_of
-from frostline.client.transfer import LabelSaving
+from frostline.client.transfer import LabelSaving, TransferCost
 from frostline.server.api.transfer import report_message
 from frostline.server.heads.transfer import report as measured
 from frostline.v1 import head_service_pb2 as v1
@@ -19,8 +19,9 @@ PETS = [Example(text="miaow", label="cat"), Example(text="woof", label="dog")]
 
 
 def test_a_report_says_what_was_measured(client):
-    told = []
-    report = client.measure_transfer(PETS, encoder="tiny", progress=lambda *each: told.append(each))
+    told, heard = [], []
+    report = client.measure_transfer(PETS, encoder="tiny", cost=heard.append, progress=lambda *each: told.append(each))
+    assert heard == [TransferCost(heads=21, baselines=21, seconds=9)]
     assert told == [("waiting", 0.0), ("embedding", 0.125), ("learning", 0.5)]
     assert (report.verdict, report.encoder, report.classes) == ("positive", "tiny", ("cat", "dog"))
     assert str(report.label_saving) == "at least 20 times fewer labels"
@@ -32,6 +33,15 @@ def test_a_report_says_what_was_measured(client):
     assert (report.head_growth.asymptote.value, report.scratch_growth, report.higher_asymptote) == (0.96, None, None)
     assert (report.crossover, report.seconds.embedding, report.seconds.saved) == (None, None, 1.5)
     assert (report.cost.heads, report.measured_seconds) == (21, 8.5)
+
+
+def test_the_cost_alone(fake, client):
+    cost = client.transfer_cost(PETS, encoder="tiny", recipe="ridge", draws=20)
+    assert (cost.heads, cost.baselines, cost.seconds) == (21, 21, 9)
+    (request,) = fake.of("MeasureTransfer")
+    assert (request.validate_only, request.draws, request.options.recipe) == (True, 20, v1.RECIPE_RIDGE)
+    client.measure_transfer(PETS, encoder="tiny")
+    assert not fake.of("MeasureTransfer")[1].validate_only
 
 
 def test_a_report_becomes_json_and_a_page(client, tmp_path):

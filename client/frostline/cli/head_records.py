@@ -1,4 +1,4 @@
-"""`frostline heads predict-records`: labels for a whole collection."""
+"""`frostline heads predict-records`: labels or numbers for a whole collection."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,14 +24,18 @@ def predict_records(
         str,
         typer.Option(
             metavar="FIELD",
-            help="Payload field that the label is written into: topic, predicted.topic. What it holds is replaced; "
-            "where the head abstains, it is removed.",
+            help="Payload field that the label, the array of several labels or the number is written into: topic, "
+            "predicted.topic. What it holds is replaced; where the head abstains, it is removed.",
             show_default=False,
         ),
     ],
     probability_field: Annotated[
         str,
-        typer.Option(metavar="FIELD", help="Payload field that the probability is written into.", show_default=False),
+        typer.Option(
+            metavar="FIELD",
+            help="Payload field that the probability is written into; of several labels an array, in their order.",
+            show_default=False,
+        ),
     ] = "",
     filter: Filter = "",
     param: Parameters = None,
@@ -39,7 +43,7 @@ def predict_records(
     version: Version = 0,
     most: Annotated[int, typer.Option(metavar="N", help="The most labels that are shown.", min=0)] = 20,
 ) -> None:
-    """Predict the labels of a collection's records, and write them into payloads.
+    """Predict the labels or numbers of a collection's records, and write them into payloads.
 
     Run again after it was interrupted, or for what is new, it changes only what is not so already. A record that cannot
     be written does not stop the others; the exit code is then 1.
@@ -70,7 +74,7 @@ def _show_predicted(name: str, found: "PredictedRecords", most: int) -> None:
         {
             "Head": f"{name}, version {found.version}",
             "Written": f"{found.written_count:,} records, {found.unchanged_count:,} held just that already",
-            "Abstained": f"{found.abstained_count:,}",
+            "Without a label": f"{found.unlabelled_count:,}",
             "Without the vector": f"{found.skipped_count:,}",
         }
     )

@@ -22,11 +22,11 @@ from frostline.cli.labelled_arguments import (
     examples_of,
     records_of,
 )
-from frostline.cli.output import Column, console, duration, say, show, show_fields, show_table, size
+from frostline.cli.output import Column, console, duration, say, show, show_fields, show_json, show_table, size
 from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
-    from frostline.client import Interval, TransferPoint, TransferReport
+    from frostline.client import Interval, TransferCost, TransferPoint, TransferReport
 
 _VERDICT_STYLES = {"positive": "bold green", "negative": "bold red", "inconclusive": "bold yellow"}
 _CURVE_STYLES = {"head": ("●", "blue"), "from scratch": ("○", "yellow")}
@@ -64,6 +64,7 @@ def measure_transfer(
         typer.Option(metavar="FILE", help="Write the report as one HTML page with plots.", show_default=False),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the page if there is one.")] = False,
+    only_cost: Annotated[bool, typer.Option("--only-cost", help="Say what it would take, and do no more.")] = False,
 ) -> None:
     """Measure what an encoder is worth for your examples: heads on it against learning from scratch.
 
@@ -78,24 +79,49 @@ def measure_transfer(
         raise typer.BadParameter("give SOURCE or --collection; transfer is measured on labelled examples")
     if not encoder and records is None and all(example.image is None for example in examples):
         encoder = TEXT_ENCODER
-    with session.connect() as client, question_progress(session) as report:
-        found = client.measure_transfer(
-            examples,
-            encoder=encoder,
-            records=records,
-            held_out=judged,
-            recipe=recipe.value,
-            strength=strength,
-            draws=draws,
-            progress=report,
-            timeout_seconds=patience_seconds(session),
-        )
+    with session.connect() as client:
+        if only_cost:
+            costs = client.transfer_cost(
+                examples,
+                encoder=encoder,
+                records=records,
+                held_out=judged,
+                recipe=recipe.value,
+                strength=strength,
+                draws=draws,
+            )
+            _show_cost(session, costs)
+            return
+        with question_progress(session) as report:
+            found = client.measure_transfer(
+                examples,
+                encoder=encoder,
+                records=records,
+                held_out=judged,
+                recipe=recipe.value,
+                strength=strength,
+                draws=draws,
+                cost=lambda costs: report(_told(costs), 0.0),
+                progress=report,
+                timeout_seconds=patience_seconds(session),
+            )
     if html:
         found.save_html(html)
     if session.as_json:
         sys.stdout.write(found.to_json() + "\n")
     else:
         _show(found, html)
+
+
+def _told(costs: "TransferCost") -> str:
+    return f"Training {costs.heads:,} heads and {costs.baselines:,} baselines: about {duration(costs.seconds)}"
+
+
+def _show_cost(session: Session, costs: "TransferCost") -> None:
+    if session.as_json:
+        show_json(costs)
+    else:
+        say(f"{_told(costs)}, and embedding.")
 
 
 def _show(report: "TransferReport", html: Path | None) -> None:

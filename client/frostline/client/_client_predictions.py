@@ -74,7 +74,7 @@ class PredictionMethods:
         progress: HeadProgress | None = None,
         timeout_seconds: float | None = None,
     ) -> PredictedRecords:
-        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads.
+        """Predicts labels or numbers from the stored vectors of a collection's records, and writes them into payloads.
 
         What the field holds is replaced: name one of its own, or pass over records that have a label with the filter
         `NOT label:*`. Called again after it was broken off, or for what is new, it changes only what is not so already.
@@ -83,10 +83,14 @@ class PredictionMethods:
         Args:
             head: the head's name.
             collection: name or alias of the collection.
-            label_field: path of the payload field that the label is written into: `topic`, `predicted.topic`. Where the
-                head abstains, the field is removed. A record that holds an object or an array there counts as failed.
+            label_field: path of the payload field that is written into: `topic`, `predicted.topic`. It gets the label;
+                of heads of several labels an array of them, the likeliest first, which may be empty; of heads that
+                answer numbers the number, rounded to nine digits. Where the head abstains, the field is removed. A
+                record that holds an object or an array there counts as failed; of several labels, arrays of strings,
+                numbers and booleans are replaced.
             probability_field: path of the field that the probability of the likeliest label is written into, rounded to
-                four places; none when empty.
+                four places; of heads of several labels an array, the probability of each label in the order of the
+                labels. None when empty; not for heads that answer numbers.
             filter: which records are labelled, an AIP-160 expression; all when empty.
             parameters: values of `$name` in the filter.
             vector_name: the vector that is classified; the collection's first when empty.
@@ -95,7 +99,8 @@ class PredictionMethods:
             timeout_seconds: the longest time without a report of the server, see `Client`.
 
         Raises:
-            InvalidInput: a field or the filter cannot be read.
+            InvalidInput: a field or the filter cannot be read; or a probability is wanted of a head that answers
+                numbers.
             NotFound: there is no such head, version, collection or vector.
             FailedPrecondition: no version of the head is ready.
             SpaceMismatch: the vectors live in another space than the head.

@@ -1,12 +1,12 @@
 """The part of `Client` that measures what encoders are worth."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from frostline.client._blocking import run
 from frostline.client._head_examples import HeadProgress
 from frostline.client._operations import Operations
 from frostline.client.heads import Example, LabelledRecords, Recipe
-from frostline.client.transfer import TransferReport
+from frostline.client.transfer import TransferCost, TransferReport
 
 
 class TransferMethods:
@@ -27,6 +27,7 @@ class TransferMethods:
         strength: float | None = None,
         balance_classes: bool = False,
         draws: int = 10,
+        cost: Callable[[TransferCost], None] | None = None,
         progress: HeadProgress | None = None,
         timeout_seconds: float | None = None,
     ) -> TransferReport:
@@ -50,6 +51,7 @@ class TransferMethods:
             strength: the recipe's; chosen by cross-validation when None.
             balance_classes: whether classes count alike.
             draws: how often examples are drawn anew, 10 to 100.
+            cost: given what it takes, before it begins.
             progress: called with the step and how much of it all is done, from 0 to 1.
             timeout_seconds: the longest time without a report of the server, 600 when None.
 
@@ -72,7 +74,57 @@ class TransferMethods:
                 strength=strength,
                 balance_classes=balance_classes,
                 draws=draws,
+                cost=cost,
                 progress=progress,
+                timeout_seconds=timeout_seconds,
+            )
+        )
+
+    def transfer_cost(
+        self,
+        examples: Iterable[Example] = (),
+        *,
+        encoder: str = "",
+        records: LabelledRecords | None = None,
+        collection: str = "",
+        held_out: Iterable[Example] = (),
+        held_out_records: LabelledRecords | None = None,
+        recipe: Recipe = "auto",
+        strength: float | None = None,
+        balance_classes: bool = False,
+        draws: int = 10,
+        timeout_seconds: float | None = None,
+    ) -> TransferCost:
+        """Says what `measure_transfer` would take, and does no more than to check what is given.
+
+        Args:
+            examples: see `measure_transfer`; so are the others.
+            encoder: the encoder.
+            records: labelled records of a collection.
+            collection: where `record_id` of examples is looked up.
+            held_out: examples to be judged by.
+            held_out_records: likewise.
+            recipe: of the heads.
+            strength: the recipe's.
+            balance_classes: whether classes count alike.
+            draws: how often examples are drawn anew.
+            timeout_seconds: the longest time without an answer of the server, 600 when None.
+
+        Raises:
+            InvalidInput, NotFound: see `measure_transfer`.
+        """
+        return run(
+            self._operations.transfer_cost(
+                examples,
+                encoder=encoder,
+                records=records,
+                collection=collection,
+                held_out=held_out,
+                held_out_records=held_out_records,
+                recipe=recipe,
+                strength=strength,
+                balance_classes=balance_classes,
+                draws=draws,
                 timeout_seconds=timeout_seconds,
             )
         )

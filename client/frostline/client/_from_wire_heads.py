@@ -45,7 +45,7 @@ def predicted_records_of(message: v1.PredictRecordsResponse) -> predictions.Pred
         version=message.version,
         written_count=message.written_count,
         unchanged_count=message.unchanged_count,
-        abstained_count=message.abstained_count,
+        unlabelled_count=message.unlabelled_count,
         skipped_count=message.skipped_count,
         failed_count=message.failed_count,
         failure=message.failure,

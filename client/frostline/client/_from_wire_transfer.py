@@ -8,7 +8,7 @@ from frostline.v1 import transfer_report_pb2 as v1
 
 def report_of(message: v1.TransferReport, html: bytes) -> transfer.TransferReport:
     """A report from the wire, with its page."""
-    split, seconds, cost = message.split, message.seconds, message.cost
+    split, seconds = message.split, message.seconds
     return transfer.TransferReport(
         format=message.format,
         verdict=name_of(TRANSFER_VERDICTS, message.verdict),
@@ -42,10 +42,15 @@ def report_of(message: v1.TransferReport, html: bytes) -> transfer.TransferRepor
             scratch=seconds.scratch,
             saved=seconds.saved,
         ),
-        cost=transfer.TransferCost(heads=cost.heads, baselines=cost.baselines, seconds=cost.seconds),
+        cost=transfer_cost_of(message.cost),
         measured_seconds=message.measured_seconds,
         html=html.decode(),
     )
+
+
+def transfer_cost_of(message: v1.TransferCost) -> transfer.TransferCost:
+    """What measuring takes, from the wire."""
+    return transfer.TransferCost(heads=message.heads, baselines=message.baselines, seconds=message.seconds)
 
 
 def _baseline_of(message: v1.TransferBaseline) -> transfer.TransferBaseline:

@@ -159,24 +159,24 @@ class Predictions(Sequence[Prediction]):
 
 @dataclass(frozen=True, slots=True)
 class PredictedRecords:
-    """What became of the records of a collection that a head was to label.
+    """What became of the records of a collection that a head was to label, or to give numbers.
 
     Attributes:
         version: the version that predicted.
         written_count: records whose payload was changed.
         unchanged_count: records whose payload held just that already, as after an earlier call that was broken off.
-        abstained_count: of both, those without a label, because the head abstains.
+        unlabelled_count: of both, those without a label: the head abstains, or of several labels none is likely enough.
         skipped_count: records without the vector.
         failed_count: records that could not be written.
         failure: why the first of these could not; empty where there are none.
-        labels: how many records have each label, most frequent first.
+        labels: how many records have each label, most frequent first; empty of numbers.
         sequence: the commit that holds the last change; reads may wait for it with `min_sequence`.
     """
 
     version: int
     written_count: int
     unchanged_count: int
-    abstained_count: int
+    unlabelled_count: int
     skipped_count: int
     failed_count: int
     failure: str

@@ -141,12 +141,12 @@ class TransferSeconds:
 
 @dataclass(frozen=True, slots=True)
 class TransferCost:
-    """What measuring takes.
+    """What measuring takes, told before it begins.
 
     Attributes:
         heads: heads to be trained on embeddings.
         baselines: baselines to be trained from scratch.
-        seconds: a rough guess at the time, on one core.
+        seconds: a rough guess at the time, on one core; embedding is not in it.
     """
 
     heads: int

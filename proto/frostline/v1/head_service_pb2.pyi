@@ -1166,7 +1166,7 @@ global___PredictResponse = PredictResponse
 
 @typing.final
 class PredictRecordsRequest(google.protobuf.message.Message):
-    """Asks for the records of a collection to be labelled."""
+    """Asks for the records of a collection to be labelled, or to be given numbers."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -1182,12 +1182,15 @@ class PredictRecordsRequest(google.protobuf.message.Message):
     collection: builtins.str
     """Required. The resource name, `collections/{collection}`."""
     label_field: builtins.str
-    """Required. Path of the payload field that the label is written into, as a string. Where the head abstains, the field is
-    removed. A record that holds an object or an array there is left as it is, and counts as failed.
+    """Required. Path of the payload field that is written into: the label, as a string; of heads of several labels an array
+    of them, the likeliest first, which may be empty; of heads that answer numbers the number, rounded to nine digits.
+    Where the head abstains, the field is removed. A record that holds an object or an array there is left as it is, and
+    counts as failed; of several labels, arrays of strings, numbers and booleans are replaced.
     """
     probability_field: builtins.str
     """Optional. Path of the payload field that the probability of the likeliest label is written into, rounded to four
-    places; none when empty.
+    places; of heads of several labels an array, the probability of each label in the order of the labels. None when
+    empty; not for heads that answer numbers.
     """
     vector_name: builtins.str
     """Optional. Name of the vector that is classified; the collection's first when empty. Records without it are left as
@@ -1249,7 +1252,7 @@ class PredictRecordsResponse(google.protobuf.message.Message):
     VERSION_FIELD_NUMBER: builtins.int
     WRITTEN_COUNT_FIELD_NUMBER: builtins.int
     UNCHANGED_COUNT_FIELD_NUMBER: builtins.int
-    ABSTAINED_COUNT_FIELD_NUMBER: builtins.int
+    UNLABELLED_COUNT_FIELD_NUMBER: builtins.int
     SKIPPED_COUNT_FIELD_NUMBER: builtins.int
     FAILED_COUNT_FIELD_NUMBER: builtins.int
     FAILURE_FIELD_NUMBER: builtins.int
@@ -1263,8 +1266,8 @@ class PredictRecordsResponse(google.protobuf.message.Message):
     """Output only. Records whose payload was changed."""
     unchanged_count: builtins.int
     """Output only. Records whose payload held just that already."""
-    abstained_count: builtins.int
-    """Output only. Of both, those without a label, because the head abstains."""
+    unlabelled_count: builtins.int
+    """Output only. Of both, those without a label: the head abstains, or of several labels none is likely enough."""
     skipped_count: builtins.int
     """Output only. Records without the vector."""
     failed_count: builtins.int
@@ -1275,7 +1278,7 @@ class PredictRecordsResponse(google.protobuf.message.Message):
     """Output only. The collection's commit that holds the last change; reads may wait for it (`min_sequence`)."""
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___LabelCount]:
-        """Output only. The labels, most frequent first; in the last message."""
+        """Output only. The labels, most frequent first; in the last message. None of heads that answer numbers."""
 
     def __init__(
         self,
@@ -1284,14 +1287,14 @@ class PredictRecordsResponse(google.protobuf.message.Message):
         version: builtins.int = ...,
         written_count: builtins.int = ...,
         unchanged_count: builtins.int = ...,
-        abstained_count: builtins.int = ...,
+        unlabelled_count: builtins.int = ...,
         skipped_count: builtins.int = ...,
         failed_count: builtins.int = ...,
         failure: builtins.str = ...,
         labels: collections.abc.Iterable[global___LabelCount] | None = ...,
         sequence: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["abstained_count", b"abstained_count", "failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["failed_count", b"failed_count", "failure", b"failure", "labels", b"labels", "progress", b"progress", "sequence", b"sequence", "skipped_count", b"skipped_count", "unchanged_count", b"unchanged_count", "unlabelled_count", b"unlabelled_count", "version", b"version", "written_count", b"written_count"]) -> None: ...
 
 global___PredictRecordsResponse = PredictRecordsResponse
 
@@ -1734,6 +1737,7 @@ class MeasureTransferRequest(google.protobuf.message.Message):
     HELD_OUT_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     DRAWS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     encoder: builtins.str
     """Optional. The encoder, `encoders/{encoder}`; may be left out where all examples are records of a collection, whose
     vectors are measured then. Stored vectors are taken where they live in the encoder's space; else the contents are
@@ -1741,6 +1745,8 @@ class MeasureTransferRequest(google.protobuf.message.Message):
     """
     draws: builtins.int
     """Optional. How often examples are drawn anew, 10 to 100; 10 when 0."""
+    validate_only: builtins.bool
+    """Optional. Whether only the cost is told."""
     @property
     def examples(self) -> global___Examples:
         """Required. Labelled examples to learn from; no bare vectors."""
@@ -1761,9 +1767,10 @@ class MeasureTransferRequest(google.protobuf.message.Message):
         held_out: global___Examples | None = ...,
         options: global___HeadOptions | None = ...,
         draws: builtins.int = ...,
+        validate_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["draws", b"draws", "encoder", b"encoder", "examples", b"examples", "held_out", b"held_out", "options", b"options", "validate_only", b"validate_only"]) -> None: ...
 
 global___MeasureTransferRequest = MeasureTransferRequest
 
@@ -1775,6 +1782,7 @@ class MeasureTransferResponse(google.protobuf.message.Message):
 
     STEP_FIELD_NUMBER: builtins.int
     PROGRESS_FIELD_NUMBER: builtins.int
+    COST_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
     HTML_FIELD_NUMBER: builtins.int
     step: builtins.str
@@ -1782,21 +1790,26 @@ class MeasureTransferResponse(google.protobuf.message.Message):
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     html: builtins.bytes
-    """Output only. The report as one self-contained HTML page, UTF-8; in the last message."""
+    """Output only. The report as one self-contained HTML page, UTF-8; beside it."""
+    @property
+    def cost(self) -> frostline.v1.transfer_report_pb2.TransferCost:
+        """Output only. What it takes; in the first message."""
+
     @property
     def report(self) -> frostline.v1.transfer_report_pb2.TransferReport:
-        """Output only. What was found; in the last message."""
+        """Output only. What was found; in the last message, unless only the cost was asked for."""
 
     def __init__(
         self,
         *,
         step: builtins.str = ...,
         progress: builtins.float = ...,
+        cost: frostline.v1.transfer_report_pb2.TransferCost | None = ...,
         report: frostline.v1.transfer_report_pb2.TransferReport | None = ...,
         html: builtins.bytes = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cost", b"cost", "report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cost", b"cost", "html", b"html", "progress", b"progress", "report", b"report", "step", b"step"]) -> None: ...
 
 global___MeasureTransferResponse = MeasureTransferResponse
 

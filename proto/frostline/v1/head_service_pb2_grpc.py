@@ -192,8 +192,8 @@ class HeadServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PredictRecords(self, request, context):
-        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-        it is. Asked again after it was broken off, it passes over what it has written already.
+        """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+        tells how far it is. Asked again after it was broken off, it passes over what it has written already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,7 +208,7 @@ class HeadServiceServicer(object):
 
     def MeasureTransfer(self, request, context):
         """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-        Tells how far it is; goes on only while the caller waits.
+        Says what that takes, then how far it is; goes on only while the caller waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

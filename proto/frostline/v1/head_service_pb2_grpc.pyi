@@ -83,8 +83,8 @@ class HeadServiceStub:
         frostline.v1.head_service_pb2.PredictRecordsRequest,
         frostline.v1.head_service_pb2.PredictRecordsResponse,
     ]
-    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-    it is. Asked again after it was broken off, it passes over what it has written already.
+    """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+    tells how far it is. Asked again after it was broken off, it passes over what it has written already.
     """
 
     EvaluateHead: grpc.UnaryUnaryMultiCallable[
@@ -98,7 +98,7 @@ class HeadServiceStub:
         frostline.v1.head_service_pb2.MeasureTransferResponse,
     ]
     """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-    Tells how far it is; goes on only while the caller waits.
+    Says what that takes, then how far it is; goes on only while the caller waits.
     """
 
     CompareEncoders: grpc.UnaryStreamMultiCallable[
@@ -198,8 +198,8 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.PredictRecordsRequest,
         frostline.v1.head_service_pb2.PredictRecordsResponse,
     ]
-    """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-    it is. Asked again after it was broken off, it passes over what it has written already.
+    """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+    tells how far it is. Asked again after it was broken off, it passes over what it has written already.
     """
 
     EvaluateHead: grpc.aio.UnaryUnaryMultiCallable[
@@ -213,7 +213,7 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.MeasureTransferResponse,
     ]
     """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-    Tells how far it is; goes on only while the caller waits.
+    Says what that takes, then how far it is; goes on only while the caller waits.
     """
 
     CompareEncoders: grpc.aio.UnaryStreamMultiCallable[
@@ -333,8 +333,8 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         request: frostline.v1.head_service_pb2.PredictRecordsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.PredictRecordsResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.PredictRecordsResponse]]:
-        """Predicts the labels of a collection's records from their stored vectors, and writes them into payloads; tells how far
-        it is. Asked again after it was broken off, it passes over what it has written already.
+        """Predicts the labels or numbers of a collection's records from their stored vectors, and writes them into payloads;
+        tells how far it is. Asked again after it was broken off, it passes over what it has written already.
         """
 
     @abc.abstractmethod
@@ -352,7 +352,7 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.MeasureTransferResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.MeasureTransferResponse]]:
         """Measures what an encoder is worth for some examples: heads on it against learning from scratch, over nested shots.
-        Tells how far it is; goes on only while the caller waits.
+        Says what that takes, then how far it is; goes on only while the caller waits.
         """
 
     @abc.abstractmethod

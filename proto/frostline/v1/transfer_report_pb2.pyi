@@ -432,7 +432,7 @@ global___TransferSeconds = TransferSeconds
 
 @typing.final
 class TransferCost(google.protobuf.message.Message):
-    """What measuring takes."""
+    """What measuring takes, told before it begins."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -444,7 +444,7 @@ class TransferCost(google.protobuf.message.Message):
     baselines: builtins.int
     """Output only. Baselines to be trained from scratch."""
     seconds: builtins.float
-    """Output only. A rough guess at the time, in seconds on one core."""
+    """Output only. A rough guess at the time, in seconds on one core; embedding is not in it."""
     def __init__(
         self,
         *,

@@ -5,6 +5,7 @@ A folder whose name begins with `.new-` is on its way in, with `.deleted-` on it
 
 import contextlib
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -14,6 +15,8 @@ import zlib
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from frostline.server.errors import DataDamaged, Overloaded, StorageFull
 
@@ -26,6 +29,29 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the last: past the largest 
 _TOO_MANY_OPEN = {errno.EMFILE, errno.ENFILE}
 
 _log = logging.getLogger(__name__)
+
+
+class FileInfo(BaseModel):
+    """Size and SHA-256 of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(ge=0)
+    sha256: str
+
+    @classmethod
+    def of(cls, data: bytes) -> "FileInfo":
+        """Those of some bytes."""
+        return cls(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    def expect(self, data: bytes, name: str) -> None:
+        """Compares bytes with this.
+
+        Raises:
+            DataDamaged: they are others; names them.
+        """
+        if FileInfo.of(data) != self:
+            raise DataDamaged(f"{name} is damaged: it does not fit its checksum")
 
 
 def sync(path: Path) -> None:

@@ -121,17 +121,6 @@ async def test_a_head_answers_numbers(server):
     assert answers[0] == pytest.approx(answers[1], abs=0.1)
 
 
-async def test_records_are_given_classes_alone(server):
-    calls = server.calls
-    await calls.CreateCollection(create_request(dimensions=3))
-    await trained(calls, calls.CreateHead(create(measured(), NUMBER)))
-    request = h.PredictRecordsRequest(head="heads/heads", collection="collections/notes", label_field="n")
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        _ = [message async for message in calls.PredictRecords(request)]
-    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "head 'heads' answers with a number, and records are given one class" in error.value.details()
-
-
 async def test_fields_of_records_hold_labels_and_numbers(server):
     calls = server.calls
     await calls.CreateCollection(create_request(dimensions=3))

@@ -1,20 +1,20 @@
-"""Heads label the records of a collection: what is written, what is left as it is, and what is refused."""
+"""Heads label records, or give them numbers: what is written, what is left as it is, and what is refused."""
 
 import json
+from dataclasses import replace
+from threading import Event
 
 import grpc
 import numpy as np
 import pytest
 
 from frostline.server.api import record_predictions
-from frostline.server.api.label_fields import LabelFields
 from frostline.server.collections.rows.operations import Write
 from frostline.server.collections.rows.records import Record
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import InvalidInput
 from frostline.server.heads import artifact
 from frostline.server.heads.decision import Linear
-from frostline.server.heads.fitted import Task, TrainingOptions
+from frostline.server.heads.fitted import VALUE_CLASS, Scope, Task, TrainingOptions
 from frostline.server.heads.store import Heads
 from frostline.server.heads.versions import HeadConfig
 from frostline.v1 import collection_pb2 as cp
@@ -29,6 +29,9 @@ def small_pages(monkeypatch):
     monkeypatch.setattr(record_predictions, "_TOGETHER", 4)
 
 
+PLAIN = {"moments": None, "abstain_threshold": 0.0}
+
+
 def side(n):
     return "right" if n % 2 else "left"
 
@@ -39,15 +42,25 @@ def at(n):
 
 @pytest.fixture
 def data_dir(data_dir):
-    """With the head `sides`, which knows on which side a point is."""
+    """With the heads `sides`, which knows on which side a point is, `tags` and `heights`."""
     heads = Heads(data_dir / "heads")
-    head = begun(heads, "sides", HeadConfig(space=EmbeddingSpace.plain(2), options=TrainingOptions()))
-    version = head.versions[0]
     sides = Linear(np.array([[-2.0, 0], [2, 0]]), np.zeros(2))
-    made = fitted(classes=("left", "right"), dimensions=2, decision=sides, moments=None, abstain_threshold=0.0)
-    artifact.write(heads.folders.artifact("sides", version), made)
-    heads.finish("sides", version, 0.1)
+    keep(heads, "sides", fitted(classes=("left", "right"), dimensions=2, decision=sides, **PLAIN))
+    tags = Linear(np.array([[-2.0, 0], [0, 100]]), np.array([0, -5.5]))
+    several = {"task": Task.LABELS, "thresholds": np.array([0.5, 0.5]), "temperature": 1.0}
+    keep(heads, "tags", fitted(classes=("even", "large"), dimensions=2, decision=tags, **PLAIN, **several))
+    heights = Linear(np.array([[0.0, 100]]), np.array([1000.0]))
+    number = {"task": Task.VALUE, "classes": (VALUE_CLASS,), "counts": np.array([9]), "margin": 0.5}
+    near = Scope(np.ones((1, 2), np.float32), np.ones(9, np.float32))
+    keep(heads, "heights", replace(fitted(dimensions=2, decision=heights, **PLAIN), scope=near, **number))
     return data_dir
+
+
+def keep(heads, name, made):
+    options = TrainingOptions(task=made.task)
+    version = begun(heads, name, HeadConfig(space=EmbeddingSpace.plain(2), options=options)).versions[0]
+    artifact.write(heads.folders.artifact(name, version), made)
+    heads.finish(name, version, 0.1)
 
 
 @pytest.fixture
@@ -88,19 +101,53 @@ async def test_every_record_gets_its_label_and_how_likely_it_is(calls):
     assert (await calls.GetRecords(waited)).records[0].sequence == last.sequence
 
 
-async def test_again_nothing_is_written_and_after_an_interruption_only_the_rest(calls):
-    stream = calls.PredictRecords(request(probability_field="p"))
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({"probability_field": "p"}, 12),
+        ({"head": "heads/tags", "probability_field": "p"}, 12),
+        ({"head": "heads/heights"}, 0),
+    ],
+)
+async def test_again_nothing_is_written_and_after_an_interruption_only_the_rest(calls, changes, labels):
+    stream = calls.PredictRecords(request(**changes))
     async for report in stream:
         if report.written_count == 4:
             break
     stream.cancel()
-    assert (await told(calls, probability_field="p"))[-1].unchanged_count >= 4
-    assert {key: payload["side"] for key, payload in (await payloads(calls)).items()} == {
-        str(n): side(n) for n in range(12)
-    }
-    last = (await told(calls, probability_field="p"))[-1]
+    assert (await told(calls, **changes))[-1].unchanged_count >= 4
+    last = (await told(calls, **changes))[-1]
     assert (last.written_count, last.unchanged_count) == (0, 12)
-    assert sum(each.count for each in last.labels) == 12
+    assert sum(each.count for each in last.labels) == labels
+
+
+async def test_several_labels_are_an_array_and_their_probabilities_another(calls):
+    reports = await told(calls, head="heads/tags", label_field="tags", probability_field="p")
+    last = reports[-1]
+    assert (last.written_count, last.unlabelled_count, last.failed_count) == (12, 3, 0)
+    assert {each.label: each.count for each in last.labels} == {"even": 6, "large": 6}
+    found = await payloads(calls)
+    assert [found[key]["tags"] for key in ("1", "4", "6", "8", "9")] == [
+        [],
+        ["even"],
+        ["even", "large"],
+        ["large", "even"],
+        ["large"],
+    ]
+    assert (found["1"]["p"], found["6"]["p"]) == ([], [0.8676, 0.6225])
+    assert found["8"]["p"] == sorted(found["8"]["p"], reverse=True)
+    last = (await told(calls, head="heads/tags", label_field="tags", probability_field="p"))[-1]
+    assert (last.written_count, last.unchanged_count, last.unlabelled_count) == (0, 12, 3)
+    last = (await told(calls, head="heads/tags", label_field="tags", filter=filtered("tags = large")))[-1]
+    assert (last.unchanged_count, {each.label: each.count for each in last.labels}) == (6, {"even": 3, "large": 6})
+
+
+async def test_numbers_are_written_as_numbers(calls):
+    last = (await told(calls, head="heads/heights", label_field="by.height"))[-1]
+    assert (last.written_count, last.unlabelled_count, list(last.labels)) == (12, 0, [])
+    assert [payload["by"]["height"] for payload in (await payloads(calls)).values()] == [1000 + n for n in range(12)]
+    last = (await told(calls, head="heads/heights", label_field="by.height"))[-1]
+    assert (last.written_count, last.unchanged_count, last.unlabelled_count) == (0, 12, 0)
 
 
 async def test_a_filter_says_which_even_one_on_the_label_itself(calls):
@@ -110,12 +157,19 @@ async def test_a_filter_says_which_even_one_on_the_label_itself(calls):
     assert last.written_count == 7
 
 
-async def test_records_that_are_written_meanwhile_keep_what_they_hold(calls):
-    stream = calls.PredictRecords(request())
-    async for report in stream:
+async def test_records_that_are_written_meanwhile_keep_what_they_hold(calls, monkeypatch):
+    page, written = record_predictions._page, Event()
+
+    def late(asked, after):
+        assert written.wait(10)
+        return page(asked, after)
+
+    monkeypatch.setattr(record_predictions, "_page", late)
+    async for report in calls.PredictRecords(request()):
         if report.progress == 0:
             await calls.UpsertRecords(upsert_request(record("11", vector=at(11), payload=b'{"mine": 1}')))
             await calls.DeleteRecords(r.DeleteRecordsRequest(collection="collections/notes", ids=["10"]))
+            written.set()
     found = await payloads(calls)
     assert found["11"] == {"mine": 1}
     assert "10" not in found
@@ -153,7 +207,7 @@ async def test_where_the_head_abstains_the_label_goes(calls, monkeypatch):
 
     monkeypatch.setattr(predictor, "predict", unsure)
     last = (await told(calls, probability_field="p"))[-1]
-    assert (last.abstained_count, last.written_count, list(last.labels)) == (12, 12, [])
+    assert (last.unlabelled_count, last.written_count, list(last.labels)) == (12, 12, [])
     assert all("side" not in payload and "p" in payload for payload in (await payloads(calls)).values())
     assert (await told(calls, probability_field="p"))[-1].unchanged_count == 12
 
@@ -181,6 +235,7 @@ REFUSED = [
     ({"probability_field": "side.p"}, "INVALID_ARGUMENT", "one holds the other"),
     ({"label_field": ".".join("abcdefghi")}, "INVALID_ARGUMENT", "has 9 parts"),
     ({"filter": filtered("n <")}, "INVALID_ARGUMENT", ""),
+    ({"head": "heads/heights", "probability_field": "p"}, "INVALID_ARGUMENT", "leave out probability_field"),
     ({"head": "heads/none"}, "NOT_FOUND", "head 'none' does not exist"),
     ({"version": 7}, "NOT_FOUND", "has no version 7"),
     ({"collection": "collections/none"}, "NOT_FOUND", "'none'"),
@@ -189,43 +244,9 @@ REFUSED = [
 ]
 
 
-async def test_a_head_that_answers_no_classes_is_refused(calls, monkeypatch):
-    made = record_predictions.Predictor.__init__
-
-    def of_labels(self, folder):
-        made(self, folder)
-        self.task = Task.LABELS
-
-    monkeypatch.setattr(record_predictions.Predictor, "__init__", of_labels)
-    error = await refused(told(calls))
-    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert error.details().startswith(
-        "head 'sides' answers with a set of labels, and records are given one class; take"
-    )
-
-
 async def test_what_cannot_be_done_is_refused_before_any_work(calls):
     await calls.CreateCollection(create_request("words", encoder="encoders/tiny"))
     for changes, code, wrong in REFUSED:
         error = await refused(told(calls, **changes))
         assert (error.code(), wrong in error.details()) == (grpc.StatusCode[code], True), error.details()
     assert not any("side" in payload for payload in (await payloads(calls)).values())
-
-
-@pytest.mark.parametrize(
-    ("payload", "patch"),
-    [
-        ({}, {"a": {"b": "x"}, "p": 0.5}),
-        ({"a": {"b": "x", "c": 1}, "p": 0.5}, {}),
-        ({"a": {"b": "y"}, "p": 0.5}, {"a": {"b": "x"}}),
-        ({"a": {"b": None}, "p": 0.25}, {"a": {"b": "x"}, "p": 0.5}),
-    ],
-)
-def test_only_what_differs_is_changed(payload, patch):
-    assert LabelFields.read("a.b", "p").patch(json.dumps(payload).encode(), "x", 0.5) == patch
-
-
-@pytest.mark.parametrize("payload", [{"a": []}, {"a": {"b": [1]}}, {"a": "text"}, {"a": {"b": {"c": 1}}}])
-def test_what_a_label_must_not_replace_is_refused(payload):
-    with pytest.raises(InvalidInput, match="write into another field"):
-        LabelFields.read("a.b", "").patch(json.dumps(payload).encode(), "x", 0.5)

@@ -103,6 +103,20 @@ async def test_texts_are_embedded_and_measured_beside_what_they_are(server, meas
     assert told[-1].html.decode().startswith("<!doctype html>")
 
 
+async def test_the_cost_comes_first_and_alone_where_no_more_is_asked_for(server, measuring):
+    request = {"encoder": "encoders/tiny", "examples": given(*TEXTS), "draws": 12}
+    (told,) = await measured(server, **request, validate_only=True)
+    assert (told.cost.heads, told.cost.baselines) == (1, 1)
+    assert told.cost.seconds > 0
+    assert measuring.question is None
+    more = {"examples": given(*TEXTS * 3), "options": h.HeadOptions(recipe=h.RECIPE_RIDGE, strength=1)}
+    (cheap,) = await measured(server, **(request | more), validate_only=True)
+    assert (cheap.cost.heads, cheap.cost.baselines) == (25, 25)
+    whole = await measured(server, **request)
+    assert [each.HasField("cost") for each in whole] == [True] + [False] * (len(whole) - 1)
+    assert whole[0].cost == told.cost
+
+
 async def test_images_are_given_on_as_files(server, measuring):
     images = [picture(n) for n in range(4)]
     pairs = zip(images, "aabb", strict=True)
@@ -170,6 +184,7 @@ def test_the_message_holds_all_that_the_report_holds():
         ({"examples": given(*TEXTS)}, "no encoder is named"),
         ({"encoder": "encoders/tiny", "examples": given(*TEXTS[:2])}, "all examples are of class 'animal'"),
         ({"encoder": "encoders/tiny", "examples": given(*TEXTS, ("a", ""))}, "example 4 has an empty label"),
+        ({"encoder": "encoders/tiny", "examples": given(*TEXTS[1:3])}, "one example of each of 2 classes, and none"),
         ({"encoder": "encoders/tiny", "examples": given(*TEXTS), "draws": 9}, "9 draws are out of range"),
         ({"encoder": "encoders/tiny", "examples": given(*TEXTS), "draws": 101}, "101 draws are out of range"),
         (
@@ -197,8 +212,21 @@ def test_the_message_holds_all_that_the_report_holds():
                 "encoder": "encoders/tiny",
                 "examples": h.Examples(examples=[h.Example(text="a", labels=["b", "c"])]),
             },
-            "example 0 has an empty label",
+            "example 0: it has 2 labels in a list, and here each example is of one class; give its label alone",
         ),
+        (
+            {
+                "encoder": "encoders/tiny",
+                "examples": given(*TEXTS),
+                "held_out": h.Examples(examples=[h.Example(text="a", label="animal", value=0)]),
+            },
+            "held-out example 0: it has a number, and here each example is of one class",
+        ),
+        (
+            {"encoder": "encoders/tiny", "examples": given(*TEXTS, label_sets=[h.LabelSet(labels=["a"])])},
+            "the examples hold bare vectors",
+        ),
+        ({"encoder": "encoders/tiny", "examples": given(*TEXTS, values=[1])}, "the examples hold bare vectors"),
         (
             {
                 "encoder": "encoders/tiny",

@@ -66,7 +66,7 @@ class ContentReader:
         found = _Growing()
         counts: list[int] = []
         for called, part in parts.items():
-            if part.HasField("vectors") or part.labels:
+            if part.HasField("vectors") or part.labels or part.label_sets or part.values:
                 raise InvalidInput(
                     "the examples hold bare vectors, and learning from scratch takes texts or images; give those, or "
                     "records whose collection keeps contents"
@@ -81,15 +81,16 @@ class ContentReader:
         stored = self._stored(part, place)
         for index, each in enumerate(part.examples):
             try:
+                label = _class_of(each)
                 match each.WhichOneof("kind"):
                     case "text":
-                        found.add_content(self._content(each.text, place), each.label)
+                        found.add_content(self._content(each.text, place), label)
                     case "image":
-                        found.add_content(self._content(each.image, place), each.label)
+                        found.add_content(self._content(each.image, place), label)
                     case "record_id":
                         if each.record_id not in stored:
                             raise NotFound(f"the collection has no record {each.record_id[:80]!r} with this vector")
-                        found.add(*stored[each.record_id], each.label)
+                        found.add(*stored[each.record_id], label)
                     case _:
                         raise InvalidInput("it holds neither text, image nor record id; a vector alone will not do")
             except FrostlineError as error:
@@ -127,6 +128,13 @@ class ContentReader:
         if error := wrong_kind(self._places.encoder(place).manifest, content):
             raise error
         return content
+
+
+def _class_of(example: pb.Example) -> str:
+    if example.labels or example.HasField("value"):
+        given = "a number" if example.HasField("value") else f"{len(example.labels)} labels in a list"
+        raise InvalidInput(f"it has {given}, and here each example is of one class; give its label alone")
+    return example.label
 
 
 _Row = tuple[NDArray[np.float32] | Content, Content]

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from frostline.server.api import convert
 from frostline.server.api.additions import Additions
 from frostline.server.api.calls import Context, deadline_of, metadata_of
-from frostline.server.api.inputs import Source, Vectors, Waiting, embed
+from frostline.server.api.inputs import Source, Vectors, Waiting, embed, source_of
 from frostline.server.api.pages import Page
 from frostline.server.api.resources import check_message, encoder_message
 from frostline.server.api.status import item_error
@@ -20,11 +23,11 @@ from frostline.server.collections.catalogue import Catalogue
 from frostline.server.encoders.bundle import Manifest
 from frostline.server.encoders.registry import Registry
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import FrostlineError, InUse, InvalidInput, NotFound
+from frostline.server.errors import InUse, NotFound
 from frostline.server.heads.store import Heads
 from frostline.server.security.administrators import Administrators
 from frostline.v1 import encoder_service_pb2 as pb
-from frostline.v1.embedding_pb2 import Dtype, Input
+from frostline.v1.embedding_pb2 import Dtype, Input, Vector
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceServicer
 from frostline.wire import tensors
 
@@ -165,18 +168,10 @@ def _sources(inputs: Iterable[Input], manifest: Manifest, space: EmbeddingSpace)
 
 
 def _source(each: Input, manifest: Manifest, space: EmbeddingSpace) -> Source:
-    match each.WhichOneof("kind"):
-        case "text":
-            return each.text
-        case "image":
-            return each.image
-        case "vector":
-            whole = replace(space, dimensions=manifest.layer(space.layer).dimensions)
-            if each.vector.HasField("space"):
-                whole = replace(whole, normalize=each.vector.space.normalize)
-            try:
-                return convert.vector(each.vector, whole, f"encoder {manifest.name!r}")
-            except FrostlineError as error:
-                return error
-        case _:
-            return InvalidInput("the input holds neither text, image nor vector")
+    def vector(given: Vector) -> NDArray[np.float32]:
+        whole = replace(space, dimensions=manifest.layer(space.layer).dimensions)
+        if given.HasField("space"):
+            whole = replace(whole, normalize=given.space.normalize)
+        return convert.vector(given, whole, f"encoder {manifest.name!r}")
+
+    return source_of(each, vector)

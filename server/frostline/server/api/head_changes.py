@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.api.convert import resource_id
-from frostline.server.api.head_examples import ExampleReader, Read
+from frostline.server.api.head_examples import MAX_DESCRIPTION, ExampleReader, Read
 from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
@@ -31,7 +31,6 @@ from frostline.server.heads.versions import Asked, HeadConfig, Version
 from frostline.server.heads.workshop import Workshop
 from frostline.v1 import head_service_pb2 as pb
 
-MAX_DESCRIPTION = 1_000
 MOST_PARTS = 100
 
 _ANSWERS = {Task.LABELS: "several labels", Task.VALUE: "numbers"}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from frostline.server.api import convert
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.head_truths import of_example, of_vectors
-from frostline.server.api.inputs import Source, Vectors, Waiting, embed, wrong_kind
+from frostline.server.api.inputs import Source, Vectors, Waiting, embed, source_of, wrong_kind
 from frostline.server.api.labelled_records import group_of, labelled_records, records_by_id
 from frostline.server.api.off_loop import off_loop
 from frostline.server.batching.batcher import Batcher
@@ -29,7 +29,7 @@ from frostline.v1.embedding_pb2 import Input, Vector
 
 MOST_EXAMPLES = 1_000_000
 MAX_DESCRIPTION = 1_000
-"""Characters of what a class is said to be about."""
+"""Characters of what a class, or a head, is said to be about."""
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
 _FEWEST_TARGETS = 2
@@ -269,15 +269,4 @@ def _vector(message: Vector, place: Place) -> NDArray[np.float32]:
 
 
 def _source(each: Input, place: Place) -> Source:
-    match each.WhichOneof("kind"):
-        case "text":
-            return each.text
-        case "image":
-            return each.image
-        case "vector":
-            try:
-                return _vector(each.vector, place)
-            except FrostlineError as error:
-                return error
-        case _:
-            return InvalidInput("the input holds neither text, image nor vector")
+    return source_of(each, lambda vector: _vector(vector, place))

@@ -12,7 +12,7 @@ from frostline.server.heads.evaluation import Evaluation
 from frostline.server.heads.evaluation_of_labels import LabelsEvaluation
 from frostline.server.heads.evaluation_of_values import ValueEvaluation
 from frostline.server.heads.feature_scaling import FeatureScaling
-from frostline.server.heads.fitted import Recipe, Task, TrainingOptions
+from frostline.server.heads.fitted import DEFAULT_COVERAGE, Recipe, Task, TrainingOptions
 from frostline.server.heads.interval import Interval
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Estimates, Predictions, Predictor
@@ -21,8 +21,6 @@ from frostline.server.heads.versions import Head, HeadConfig, State, Version
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1 import interval_pb2
 from frostline.wire import tensors
-
-DEFAULT_COVERAGE = 0.9
 
 _RECIPES = {
     Recipe.AUTO: pb.RECIPE_AUTO,

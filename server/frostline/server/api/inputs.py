@@ -1,7 +1,7 @@
 """From what a call brings to vectors of one space: contents are embedded, vectors are checked, bad ones fail alone."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,7 +13,7 @@ from frostline.server.encoders.bundle import Manifest
 from frostline.server.encoders.encoder import Content, Encoder, Truncate
 from frostline.server.encoders.space import EmbeddingSpace
 from frostline.server.errors import FrostlineError, InvalidInput
-from frostline.v1.embedding_pb2 import Timings
+from frostline.v1.embedding_pb2 import Input, Timings, Vector
 
 Source = str | bytes | NDArray[np.float32] | FrostlineError
 """A text, an image file, a vector of at least the space's dimensions, or why there is none of these."""
@@ -103,6 +103,27 @@ def _take(given: dict[int, NDArray[np.float32]], made: Vectors, space: Embedding
         made.errors[index] = InvalidInput(
             f"vector holds {vector[worst]} at position {worst}; all values must be finite"
         )
+
+
+def source_of(given: Input, vector: Callable[[Vector], NDArray[np.float32]]) -> Source:
+    """Reads an input.
+
+    Args:
+        given: of a request.
+        vector: reads one that is a vector, or raises what is wrong with it.
+    """
+    match given.WhichOneof("kind"):
+        case "text":
+            return given.text
+        case "image":
+            return given.image
+        case "vector":
+            try:
+                return vector(given.vector)
+            except FrostlineError as error:
+                return error
+        case _:
+            return InvalidInput("the input holds neither text, image nor vector")
 
 
 def wrong_kind(manifest: Manifest, content: Content) -> InvalidInput | None:

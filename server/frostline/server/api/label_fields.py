@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from frostline.server.api import filters
+from frostline.server.api.record_answers import Answer
 from frostline.server.collections.fields import MAX_PATH_PARTS
 from frostline.server.errors import InvalidInput
 
@@ -17,8 +18,8 @@ class LabelFields:
     """Fields that predictions are written into.
 
     Attributes:
-        label: path of the label.
-        probability: path of its probability; empty for none.
+        label: path of the label, the labels or the number.
+        probability: path of the probability, or of those of the labels; empty for none.
     """
 
     label: Path
@@ -40,13 +41,12 @@ class LabelFields:
             )
         return fields
 
-    def patch(self, payload: bytes, label: str | None, probability: float) -> dict[str, Any]:
-        """What is to be changed in a payload so that it holds a prediction.
+    def patch(self, payload: bytes, answer: Answer) -> dict[str, Any]:
+        """What is to be changed in a payload so that it holds what a head says.
 
         Args:
             payload: a JSON object.
-            label: None for no label.
-            probability: of the likeliest label, also where that is None.
+            answer: what the head says.
 
         Returns:
             A JSON merge patch; empty where the payload holds just that.
@@ -56,8 +56,11 @@ class LabelFields:
         """
         before = json.loads(payload or b"{}")
         patch: dict[str, Any] = {}
-        for path, value in ((self.label, label), (self.probability, probability)):
-            if path and _value_at(before, path) != value:
+        for path, value in ((self.label, answer.written), (self.probability, answer.probability)):
+            if not path:
+                continue
+            held = _value_at(before, path, with_arrays=isinstance(value, list))
+            if held != value or isinstance(held, bool):  # in Python, true is 1
                 inner = patch
                 for key in path[:-1]:
                     inner = inner.setdefault(key, {})
@@ -72,8 +75,8 @@ def _path(text: str, what: str) -> Path:
     return path
 
 
-def _value_at(payload: object, path: Path) -> object:
-    """The scalar under a path; None where there is none."""
+def _value_at(payload: object, path: Path, *, with_arrays: bool) -> object:
+    """The scalar under a path, or the array of scalars; None where there is none."""
     value = payload
     for depth, key in enumerate(path):
         if not isinstance(value, Mapping):
@@ -81,7 +84,18 @@ def _value_at(payload: object, path: Path) -> object:
                 f"field {'.'.join(path[:depth])!r} of its payload is no object; write into another field"
             )
         value = cast("Mapping[str, object]", value).get(key, None if depth == len(path) - 1 else {})
-    if isinstance(value, (Mapping, list)):
-        kind = "an object" if isinstance(value, Mapping) else "an array"
-        raise InvalidInput(f"field {'.'.join(path)!r} of its payload holds {kind}; write into another field")
+    if wrong := _in_the_way(value, with_arrays):
+        raise InvalidInput(f"field {'.'.join(path)!r} of its payload holds {wrong}; write into another field")
     return value
+
+
+def _in_the_way(value: object, with_arrays: bool) -> str:
+    """What a value is that must not be replaced; empty where it may be."""
+    if isinstance(value, Mapping):
+        return "an object"
+    if not isinstance(value, list):
+        return ""
+    if not with_arrays:
+        return "an array"
+    nested = any(isinstance(each, (Mapping, list)) for each in cast("list[object]", value))
+    return "an array that is not of labels" if nested else ""

@@ -1,4 +1,4 @@
-"""Predicts the labels of a collection's records, and writes them into payloads."""
+"""Predicts the labels or numbers of a collection's records, and writes them into payloads."""
 
 import asyncio
 from collections import Counter
@@ -10,6 +10,7 @@ import numpy as np
 from frostline.server.api import filters
 from frostline.server.api.convert import resource_id
 from frostline.server.api.label_fields import LabelFields
+from frostline.server.api.record_answers import Answer, answers
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.filters.expression import Expression
@@ -24,9 +25,6 @@ from frostline.v1 import head_service_pb2 as pb
 
 _TOGETHER = 1_000
 """So many records are labelled in one commit; other writers wait as long as that takes."""
-_PLACES = 4
-_NONE = ""
-"""Stands for no label; no label is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,8 @@ class _Tally:
         skipped: records without the vector.
         failed: records that could not be written.
         failure: why the first of these could not.
-        labels: how many have each; `_NONE` where the head abstains.
+        unlabelled: records that are of no label.
+        labels: how many have each.
         sequence: of the last change.
     """
 
@@ -73,8 +72,14 @@ class _Tally:
     skipped: int = 0
     failed: int = 0
     failure: str = ""
+    unlabelled: int = 0
     labels: Counter[str] = field(default_factory=Counter[str])
     sequence: int = 0
+
+    def hold(self, answer: Answer) -> None:
+        """Counts the labels of a record that holds an answer now."""
+        self.unlabelled += answer.has_no_label
+        self.labels.update(answer.labels)
 
     def fail(self, record_id: str, error: FrostlineError) -> None:
         """Counts a record that could not be written."""
@@ -84,14 +89,14 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Changes of records, and the labels that they bring."""
+    """Changes of records, and the answers that they bring."""
 
     patches: Sequence[PayloadPatch]
-    labels: Sequence[str]
+    answers: Sequence[Answer]
 
 
 class RecordPredictions:
-    """Labels records. Belongs to the event loop it is made in.
+    """Labels records, or gives them numbers. Belongs to the event loop it is made in.
 
     Args:
         heads: the heads.
@@ -108,7 +113,7 @@ class RecordPredictions:
         """Answers a request.
 
         Raises:
-            InvalidInput: a field or the filter cannot be read, or the head does not answer one class.
+            InvalidInput: a field or the filter cannot be read, or the head has no such answers.
             NotFound: the head, the version, the collection or the vector is missing.
             SpaceMismatch: the collection's vectors live elsewhere.
             StorageFull: the disk has no room; what is written stays.
@@ -135,11 +140,9 @@ class RecordPredictions:
         expression = filters.expression(request.filter) if request.HasField("filter") else None
         name = resource_id(request.head, "heads")
         version, predictor = self._heads.predictor(name, request.version)
-        if predictor.task is not Task.CLASS:
-            answer = "number" if predictor.task is Task.VALUE else "set of labels"
+        if predictor.task is Task.VALUE and fields.probability:
             raise InvalidInput(
-                f"head {name!r} answers with a {answer}, and records are given one class; take a head of classes, or "
-                "predict and write what it answers"
+                f"head {name!r} answers with numbers, which have no probability; leave out probability_field"
             )
         collection = self._catalogue.get(resource_id(request.collection, "collections"))
         slot = collection.config.slot(request.vector_name)
@@ -161,37 +164,32 @@ def _wanted(asked: _Asked, records: Sequence[Record], tally: _Tally) -> _Wanted:
     tally.seen += len(records)
     tally.skipped += len(records) - len(with_vector)
     patches: list[PayloadPatch] = []
-    labels: list[str] = []
+    brought: list[Answer] = []
     if not with_vector:
-        return _Wanted(patches, labels)
+        return _Wanted(patches, brought)
     rows = asked.version.config.space.fit(np.stack([record.vectors[name] for record in with_vector]))
-    found = asked.predictor.predict(rows)
-    places: list[int] = found.labels[:, 0].tolist()
-    likeliest = [asked.predictor.classes[place] for place in places]
-    columns = zip(with_vector, likeliest, found.probabilities[:, 0].tolist(), found.abstained.tolist(), strict=True)
-    for record, label, probability, abstained in columns:
-        written = None if abstained else label
+    for record, answer in zip(with_vector, answers(asked.predictor, rows), strict=True):
         try:
-            patch = asked.fields.patch(record.payload, written, round(probability, _PLACES))
+            patch = asked.fields.patch(record.payload, answer)
         except InvalidInput as error:
             tally.fail(record.id, error)
             continue
         if patch:
             patches.append(PayloadPatch(record.id, patch, record.sequence))
-            labels.append(written or _NONE)
+            brought.append(answer)
         else:
             tally.unchanged += 1
-            tally.labels[written or _NONE] += 1
-    return _Wanted(patches, labels)
+            tally.hold(answer)
+    return _Wanted(patches, brought)
 
 
 def _take(wanted: _Wanted, written: Written, tally: _Tally) -> None:
     tally.written += written.count
     tally.sequence = written.sequence
-    for place, (patch, label) in enumerate(zip(wanted.patches, wanted.labels, strict=True)):
+    for place, (patch, answer) in enumerate(zip(wanted.patches, wanted.answers, strict=True)):
         error = written.errors.get(place)
         if error is None:
-            tally.labels[label] += 1
+            tally.hold(answer)
         elif not isinstance(error, (Conflict, NotFound)):  # these were written or deleted meanwhile
             tally.fail(patch.id, error)
 
@@ -202,7 +200,7 @@ def _message(asked: _Asked, tally: _Tally, progress: float) -> pb.PredictRecords
         version=asked.version.number,
         written_count=tally.written,
         unchanged_count=tally.unchanged,
-        abstained_count=tally.labels[_NONE],
+        unlabelled_count=tally.unlabelled,
         skipped_count=tally.skipped,
         failed_count=tally.failed,
         failure=tally.failure,
@@ -210,5 +208,5 @@ def _message(asked: _Asked, tally: _Tally, progress: float) -> pb.PredictRecords
     )
     if progress == 1:
         by_count = sorted(tally.labels.items(), key=lambda each: (-each[1], each[0]))
-        message.labels.extend(pb.LabelCount(label=label, count=count) for label, count in by_count if label != _NONE)
+        message.labels.extend(pb.LabelCount(label=label, count=count) for label, count in by_count)
     return message

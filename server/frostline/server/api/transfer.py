@@ -1,4 +1,4 @@
-"""Measures what encoders are worth, and tells the caller how far it is."""
+"""Measures what encoders are worth, and tells the caller first what that takes, then how far it is."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from google.protobuf import json_format
 
 from frostline.server.api.content_examples import ContentExamples, ContentReader
@@ -21,7 +22,8 @@ from frostline.server.errors import InvalidInput
 from frostline.server.heads import examples, fitting
 from frostline.server.heads.fitted import Task, TrainingOptions
 from frostline.server.heads.orders import MeasureTransfer
-from frostline.server.heads.transfer import contents, page
+from frostline.server.heads.transfer import contents, cost, page
+from frostline.server.heads.transfer.draws import Draws
 from frostline.server.heads.transfer.report import TransferReport
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1 import transfer_report_pb2
@@ -55,7 +57,7 @@ class Transfer:
         self._contents = ContentReader(places)
 
     async def measure(self, request: pb.MeasureTransferRequest) -> AsyncIterator[pb.MeasureTransferResponse]:
-        """Says how far it is, and in the end what was found; breaks off when the caller goes.
+        """Says what it takes, how far it is, and in the end what was found; breaks off when the caller goes.
 
         Raises:
             InvalidInput: the request or an example is not right; says which.
@@ -63,6 +65,9 @@ class Transfer:
             ShuttingDown: the server stops.
         """
         question = await self._question(request)
+        yield pb.MeasureTransferResponse(cost=await asyncio.to_thread(_cost, question))
+        if request.validate_only:
+            return
         async with aclosing(self._judging.told(lambda report: self._measured(question, report))) as tale:
             async for each in tale:
                 match each:
@@ -124,6 +129,20 @@ class Transfer:
 
         answer = await self._judging.answer(prepared, lambda step, done: report(step, share + (1 - share) * done))
         return TransferReport.model_validate(answer)
+
+
+def _cost(question: _Question) -> transfer_report_pb2.TransferCost:
+    """What a question takes. What cannot be drawn from is refused here, before anything is embedded."""
+    labels, found = question.given.read.labels, question.given.contents
+    labelled = examples.check(np.zeros((len(labels), 0), np.float32), labels)
+    takes = cost.estimated(
+        Draws.of(labelled, question.held_out, question.draws),
+        len(labelled.classes),
+        question.place.space.dimensions,
+        question.options,
+        of_images=any(isinstance(each, bytes) for each in found),
+    )
+    return transfer_report_pb2.TransferCost(**takes.model_dump())
 
 
 def report_message(report: TransferReport) -> transfer_report_pb2.TransferReport:

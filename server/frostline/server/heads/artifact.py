@@ -13,10 +13,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from frostline.server.durable_files import NEW, discard, json_content, read_json, sync, write_json
+from frostline.server.durable_files import NEW, FileInfo, discard, json_content, read_json, sync, write_json
 from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.server.heads import arrays, checked_files, parity
-from frostline.server.heads.checked_files import FileInfo
 from frostline.server.heads.decision import Neighbors
 from frostline.server.heads.fitted import Fitted
 from frostline.server.heads.graph import head_graph

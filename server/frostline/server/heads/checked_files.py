@@ -1,35 +1,9 @@
 """Files that are compared with what was written of them: size first, then SHA-256."""
 
-import hashlib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from frostline.server.durable_files import sync
+from frostline.server.durable_files import FileInfo, sync
 from frostline.server.errors import DataDamaged
-
-
-class FileInfo(BaseModel):
-    """Size and SHA-256 of a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int = Field(ge=0)
-    sha256: str
-
-    @classmethod
-    def of(cls, data: bytes) -> "FileInfo":
-        """Those of some bytes."""
-        return cls(size=len(data), sha256=hashlib.sha256(data).hexdigest())
-
-    def expect(self, data: bytes, name: str) -> None:
-        """Compares bytes with this.
-
-        Raises:
-            DataDamaged: they are others; names them.
-        """
-        if FileInfo.of(data) != self:
-            raise DataDamaged(f"{name} is damaged: it does not fit its checksum")
 
 
 def write(path: Path, data: bytes) -> FileInfo:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from frostline.server.durable_files import read_json, sync, write_json
+from frostline.server.durable_files import FileInfo, read_json, sync, write_json
 from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.server.heads import arrays, checked_files, truths
 from frostline.server.heads.fitted import Task
@@ -35,7 +35,7 @@ class _Description(BaseModel):
     format: int = _FORMAT
     classes: tuple[str, ...]
     arrays: dict[str, arrays.ArrayInfo]
-    file: checked_files.FileInfo
+    file: FileInfo
 
 
 def check(

@@ -33,6 +33,7 @@ class Task(StrEnum):
     VALUE = "value"
 
 
+DEFAULT_COVERAGE = 0.9
 EXACT = frozenset({Recipe.RIDGE, Recipe.LDA, Recipe.NEAREST_MEAN})
 """Recipes that keep statistics, so that updates and merges are exact."""
 
@@ -62,7 +63,7 @@ class TrainingOptions(BaseModel):
     strength: float | None = Field(default=None, gt=0)
     balance_classes: bool = False
     abstain_error: float = Field(default=0.0, ge=0, lt=1)
-    coverage: float = Field(default=0.9, gt=0, lt=1)
+    coverage: float = Field(default=DEFAULT_COVERAGE, gt=0, lt=1)
     task: Task = Task.CLASS
     scaling: FeatureScaling = FeatureScaling.NONE
     whiten: bool = False

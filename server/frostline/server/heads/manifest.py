@@ -4,8 +4,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from frostline.server.durable_files import FileInfo
 from frostline.server.heads.arrays import ArrayInfo
-from frostline.server.heads.checked_files import FileInfo
 from frostline.server.heads.examples import MAX_CLASSES, MAX_LABEL_BYTES
 from frostline.server.heads.feature_scaling import FeatureScaling
 from frostline.server.heads.fitted import VALUE_CLASS, Recipe, Task, Trial

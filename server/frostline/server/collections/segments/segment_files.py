@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from frostline.server.collections.config import IndexKind
 from frostline.server.collections.fields import IndexedField
 from frostline.server.collections.vectors.remeasuring import Remeasured
-from frostline.server.durable_files import read_json, sync, write_json
+from frostline.server.durable_files import FileInfo, read_json, sync, write_json
 from frostline.server.errors import DataDamaged
 
 FORMAT = 1
@@ -33,15 +33,6 @@ UNFINISHED = ".building-"
 HASHED_BYTES = 1 << 20
 
 _log = logging.getLogger(__name__)
-
-
-class FileInfo(BaseModel):
-    """Size and SHA-256 of a file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int
-    sha256: str
 
 
 class Manifest(BaseModel):

@@ -18,7 +18,7 @@ from frostline.server.heads.transfer.baselines import Scratch
 from frostline.server.heads.transfer.contents import Contents
 from frostline.server.heads.transfer.draws import Draws
 from frostline.server.heads.transfer.learners import HeadLearner, Learner
-from frostline.server.heads.transfer.report import Baseline, Cost, Seconds, TransferReport
+from frostline.server.heads.transfer.report import Baseline, Seconds, TransferReport
 from frostline.server.heads.transfer.summary import Measured
 
 _LOOKED = 0.1
@@ -30,7 +30,7 @@ def measure(order: MeasureTransfer, report: Report) -> TransferReport:
 
     Args:
         order: what to measure.
-        report: told the step and the done share of all steps, 0 to 1; the first step says what it will take.
+        report: told the step and the done share of all steps, 0 to 1.
 
     Raises:
         InvalidInput: the examples cannot be learned from or held out; says which.
@@ -47,7 +47,7 @@ def measure(order: MeasureTransfer, report: Report) -> TransferReport:
         order.options,
         of_images=any(isinstance(each, Path) for each in found),
     )
-    report(_said(expected), 0.0)
+    report("choosing a baseline", 0.0)
     scratch, tried, prepared = _baseline(labelled, found, draws)
     head = HeadLearner(labelled, draws.held_out, order.options)
     raced = _race((head, scratch), labelled.targets, draws, report)
@@ -79,12 +79,6 @@ def _check(labelled: Labelled, found: Contents, order: MeasureTransfer) -> None:
     for row, content in enumerate(found):
         if isinstance(content, str) and not content.strip():
             raise InvalidInput(f"the text of example {row} is empty; leave the example out")
-
-
-def _said(expected: Cost) -> str:
-    minutes = max(1, round(expected.seconds / 60))
-    about = f"about {minutes} minutes" if minutes > 1 else "about a minute or less"
-    return f"training {expected.heads} heads and {expected.baselines} baselines, {about}"
 
 
 def _baseline(labelled: Labelled, found: Contents, draws: Draws) -> tuple[Scratch, tuple[Baseline, ...], float]:

@@ -33,7 +33,7 @@ class Cost(_Frozen):
     Attributes:
         heads: heads to be trained on embeddings.
         baselines: baselines to be trained from scratch.
-        seconds: a rough guess at the time, of one core.
+        seconds: a rough guess at the time, of one core; embedding is not in it.
     """
 
     heads: int
