@@ -41,7 +41,8 @@ def measure(client: Client, rows: Rows) -> None:
 
 def _train(
     client: Client, name: str, task: Task, chosen: NDArray[np.int64], recipe: str, strength: float | None = None
-) -> float:
+) -> float | None:
+    """Trains a head; returns the strength that another like it needs: none where the recipe has none."""
     head = client.train_head(
         name,
         encoder=task.encoder,
@@ -50,10 +51,10 @@ def _train(
         recipe=recipe,
         strength=strength,
     )
-    return head.versions[0].strength
+    return None if recipe == "nearest_mean" else head.versions[0].strength
 
 
-def _grow(client: Client, task: Task, learned: NDArray[np.int64], recipe: str, strength: float) -> None:
+def _grow(client: Client, task: Task, learned: NDArray[np.int64], recipe: str, strength: float | None) -> None:
     """Some classes after the other."""
     for phase, classes in enumerate(np.array_split(np.unique(task.labels), _PHASES)):
         chosen = learned[np.isin(task.labels[learned], classes)]
@@ -63,7 +64,7 @@ def _grow(client: Client, task: Task, learned: NDArray[np.int64], recipe: str, s
             client.update_head(_GROWN, vectors=task.vectors[chosen], labels=task.labels[chosen].tolist())
 
 
-def _merge(client: Client, task: Task, learned: NDArray[np.int64], recipe: str, strength: float) -> None:
+def _merge(client: Client, task: Task, learned: NDArray[np.int64], recipe: str, strength: float | None) -> None:
     """Parts that know only some of the classes each, and of some classes only some examples."""
     parts = np.array_split(learned[np.argsort(task.labels[learned], kind="stable")], _PARTS)
     names = [f"part-{number}" for number in range(_PARTS)]
