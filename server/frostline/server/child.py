@@ -20,11 +20,9 @@ from pydantic import BaseModel
 
 from frostline.server.durable_files import explained, is_full
 from frostline.server.errors import InvalidInput, StorageFull
+from frostline.server.report import Report
 
 NICENESS = 10
-
-Report = Callable[[str, float], None]
-"""Told what is being done, and how much of it is done, of 1."""
 
 T = TypeVar("T", bound=BaseModel)
 

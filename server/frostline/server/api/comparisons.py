@@ -15,11 +15,11 @@ from frostline.server.api.head_messages import interval_message
 from frostline.server.api.inputs import Waiting, embed
 from frostline.server.api.judging import Answered, Judging, Told
 from frostline.server.batching.batcher import Batcher
-from frostline.server.child import Report
 from frostline.server.encoders.encoder import Content
 from frostline.server.heads import examples, orders
 from frostline.server.heads.comparison import cost
 from frostline.server.heads.comparison.report import Comparison, Standing, Transfer
+from frostline.server.report import Report, part_of
 from frostline.v1 import comparison_pb2
 from frostline.v1 import head_service_pb2 as pb
 
@@ -133,7 +133,7 @@ class Comparisons:
                 candidates=tuple(_saved(folder, place, each, labels) for place, each in enumerate(embedded))
             )
 
-        answer = await self._judging.answer(prepared, lambda step, done: report(step, share + (1 - share) * done))
+        answer = await self._judging.answer(prepared, part_of(report, share, 1))
         return _message(Comparison.model_validate(answer), question.candidates, embedded)
 
     async def _embedded(

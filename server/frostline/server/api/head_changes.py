@@ -18,7 +18,6 @@ from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.learned_examples import LearnedExamples, expect_contents
 from frostline.server.api.trainings import Trainings
-from frostline.server.child import Report
 from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
 from frostline.server.heads import alike, artifact, examples, fitting
@@ -29,6 +28,7 @@ from frostline.server.heads.store import Heads
 from frostline.server.heads.truths import containing
 from frostline.server.heads.versions import Asked, HeadConfig, Version
 from frostline.server.heads.workshop import Workshop
+from frostline.server.report import Report
 from frostline.v1 import head_service_pb2 as pb
 
 MOST_PARTS = 100

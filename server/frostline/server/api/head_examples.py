@@ -17,13 +17,13 @@ from frostline.server.api.inputs import Source, Vectors, Waiting, embed, source_
 from frostline.server.api.labelled_records import group_of, labelled_records, records_by_id
 from frostline.server.api.off_loop import off_loop
 from frostline.server.batching.batcher import Batcher
-from frostline.server.child import Report
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound
 from frostline.server.heads.alignment import unlabelled
 from frostline.server.heads.examples import MAX_VALUE, check_vectors
 from frostline.server.heads.fitted import Task
 from frostline.server.heads.labelled import Labelled
+from frostline.server.report import Report
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1.embedding_pb2 import Input, Vector
 
@@ -33,6 +33,7 @@ MAX_DESCRIPTION = 1_000
 _TOGETHER = 256
 """So many inputs are embedded at once; in between, progress is told."""
 _FEWEST_TARGETS = 2
+_EMBEDDING_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -57,6 +58,11 @@ class Read:
     def has_contents(self) -> bool:
         """Whether something is to be embedded."""
         return not all(isinstance(row, np.ndarray) for row in self.rows)
+
+    @property
+    def embedding_share(self) -> float:
+        """How much of what is done with them is embedding them, roughly."""
+        return _EMBEDDING_SHARE if self.has_contents else 0.0
 
 
 class ExampleReader:

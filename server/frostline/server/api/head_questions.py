@@ -16,7 +16,6 @@ from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.judging import Answered, Judging
 from frostline.server.api.question_messages import STRATEGIES, audit_message, drift_message, suggestions_message
-from frostline.server.child import Report
 from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.server.heads import examples
 from frostline.server.heads.audit_report import Audit, check_size
@@ -28,6 +27,7 @@ from frostline.server.heads.store import Heads
 from frostline.server.heads.suggestion import MOST_SUGGESTED, Strategy, Suggestions
 from frostline.server.heads.trainer import TrainingFailed
 from frostline.server.heads.versions import Version
+from frostline.server.report import Report, part_of
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1.drift_pb2 import Drift as DriftMessage
 from frostline.v1.label_audit_pb2 import LabelAudit
@@ -36,8 +36,8 @@ from frostline.v1.label_suggestion_pb2 import LabelSuggestions
 MOST_SHIFTED = 1_000
 MOST_LISTED = 10_000
 _SHIFTED, _LISTED, _SUGGESTED = 20, 100, 20  # where a request does not say how many
-_EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
 
+Request = TypeVar("Request")
 T = TypeVar("T")
 
 
@@ -59,10 +59,10 @@ class HeadQuestions:
         self._inputs = InputReader(places, reader)
 
     async def told(
-        self, work: Callable[[Report], Coroutine[Any, Any, T]]
+        self, ask: Callable[[Request, Waiting, Report], Coroutine[Any, Any, T]], request: Request, waiting: Waiting
     ) -> AsyncGenerator[tuple[str, float, T | None]]:
-        """Does work; says the step, how much of it all is done, of 1, and at last what came of it."""
-        async with aclosing(self._judging.told(work)) as tale:
+        """Asks one of the questions below; says the step, how much is done, of 1, and at last what was found."""
+        async with aclosing(self._judging.told(lambda report: ask(request, waiting, report))) as tale:
             async for each in tale:
                 yield ("", 1.0, each.answer) if isinstance(each, Answered) else (each.step, each.done, None)
 
@@ -161,9 +161,8 @@ class HeadQuestions:
         self, read: Read, place: Place, waiting: Waiting, report: Report
     ) -> tuple[NDArray[np.float32], Report]:
         """Embeds what was read; the second part tells how far it is from then on."""
-        share = _EMBEDDING_SHARE if read.has_contents else 0.0
-        features = await self._reader.embed(read, place, lambda step, done: report(step, share * done), waiting)
-        return features, lambda step, done: report(step, share + (1 - share) * done)
+        share = read.embedding_share
+        return await self._reader.embed(read, place, part_of(report, 0, share), waiting), part_of(report, share, 1)
 
     async def _labelled(
         self, given: pb.Examples, place: Place, waiting: Waiting, report: Report

@@ -126,30 +126,21 @@ class HeadService(HeadServiceServicer):
     async def MeasureDrift(
         self, request: pb.MeasureDriftRequest, context: Context
     ) -> AsyncIterator[pb.MeasureDriftResponse]:
-        waiting = Waiting(deadline_of(context), patient=True)
-        async with aclosing(
-            self._questions.told(lambda report: self._questions.drift(request, waiting, report))
-        ) as tale:
+        async with aclosing(self._questions.told(self._questions.drift, request, _patient(context))) as tale:
             async for step, progress, drift in tale:
                 yield pb.MeasureDriftResponse(step=step, progress=progress, drift=drift)
 
     async def AuditLabels(
         self, request: pb.AuditLabelsRequest, context: Context
     ) -> AsyncIterator[pb.AuditLabelsResponse]:
-        waiting = Waiting(deadline_of(context), patient=True)
-        async with aclosing(
-            self._questions.told(lambda report: self._questions.audit(request, waiting, report))
-        ) as tale:
+        async with aclosing(self._questions.told(self._questions.audit, request, _patient(context))) as tale:
             async for step, progress, audit in tale:
                 yield pb.AuditLabelsResponse(step=step, progress=progress, audit=audit)
 
     async def SuggestLabels(
         self, request: pb.SuggestLabelsRequest, context: Context
     ) -> AsyncIterator[pb.SuggestLabelsResponse]:
-        waiting = Waiting(deadline_of(context), patient=True)
-        async with aclosing(
-            self._questions.told(lambda report: self._questions.suggest(request, waiting, report))
-        ) as tale:
+        async with aclosing(self._questions.told(self._questions.suggest, request, _patient(context))) as tale:
             async for step, progress, suggestions in tale:
                 yield pb.SuggestLabelsResponse(step=step, progress=progress, suggestions=suggestions)
 
@@ -184,6 +175,10 @@ class HeadService(HeadServiceServicer):
 
     async def _message(self, name: str) -> pb.Head:
         return await asyncio.to_thread(lambda: head_message(self._heads, self._heads.get(name)))
+
+
+def _patient(context: Context) -> Waiting:
+    return Waiting(deadline_of(context), patient=True)
 
 
 def _id(name: str) -> str:

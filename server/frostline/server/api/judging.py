@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from frostline.server.api.progress import Progress
-from frostline.server.child import Report
 from frostline.server.errors import ShuttingDown
 from frostline.server.heads.orders import Question
 from frostline.server.heads.trainer import Work
 from frostline.server.heads.workshop import Workshop
+from frostline.server.report import Report
 
 T = TypeVar("T")
 

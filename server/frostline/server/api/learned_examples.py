@@ -1,7 +1,6 @@
 """From examples that were read to what a head learns from: their embeddings, and those of altered copies of them."""
 
 import asyncio
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +9,13 @@ from frostline.server.api.convert import at_most
 from frostline.server.api.head_examples import MOST_EXAMPLES, ExampleReader, Read
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
-from frostline.server.child import Report
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import augmentation, examples
 from frostline.server.heads.fitted import TrainingOptions
 from frostline.server.heads.labelled import Labelled
+from frostline.server.report import Report, part_of
 
-_EMBEDDING_SHARE = 0.5  # of the whole, roughly, where something is to be embedded
 _TOGETHER = 64  # so many copies wait in memory
 
 
@@ -65,15 +63,11 @@ class LearnedExamples:
             InvalidInput: an input cannot be read; says which.
             Overloaded, ShuttingDown: see `Batcher.embed`.
         """
-        share = _EMBEDDING_SHARE if read.has_contents else 0.0
+        share = read.embedding_share
         of_examples = share / (1 + options.augment)
-        features = await self._reader.embed(
-            read, place, lambda step, done: report(step, of_examples * done), Waiting(patient=True)
-        )
+        features = await self._reader.embed(read, place, part_of(report, 0, of_examples), Waiting(patient=True))
         # Images that are too large or broken were refused by now, as the encoder refuses any.
-        copies, of = await self._copies(
-            read, place, options.augment, lambda done: report("embedding", of_examples + (share - of_examples) * done)
-        )
+        copies, of = await self._copies(read, place, options.augment, part_of(report, of_examples, share))
         described = np.zeros(len(features) + len(copies), np.bool_)
         described[len(features) - read.described : len(features)] = True
         labelled = await asyncio.to_thread(
@@ -85,10 +79,10 @@ class LearnedExamples:
             allow_one_class=True,
             task=options.task,
         )
-        return labelled, lambda step, done: report(step, share + (1 - share) * done)
+        return labelled, part_of(report, share, 1)
 
     async def _copies(
-        self, read: Read, place: Place, count: int, told: Callable[[float], None]
+        self, read: Read, place: Place, count: int, report: Report
     ) -> tuple[NDArray[np.float32], list[int]]:
         """The embeddings of copies, float32 of shape (m, d), and the example that each is of."""
         sources = read.rows[: len(read.rows) - read.described] if count else []
@@ -96,7 +90,7 @@ class LearnedExamples:
         parts, of = [np.empty((0, place.space.dimensions), np.float32)], list[int]()
         step = max(1, _TOGETHER // max(1, count))
         for start in range(0, len(rows), step):
-            told(start / len(rows))
+            report("embedding", start / len(rows))
             made = await asyncio.to_thread(self._altered, read, rows[start : start + step], place, count)
             contents: list[NDArray[np.float32] | Content] = [content for _, content in made]
             parts.append(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from frostline.server.api.progress import Progress
-from frostline.server.child import Report
 from frostline.server.errors import Overloaded
 from frostline.server.heads.versions import Version
+from frostline.server.report import Report
 
 MOST_TRAININGS = 100
 """So many may be under way at once, most of them waiting."""

@@ -16,20 +16,19 @@ from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.judging import Answered, Judging, Told
-from frostline.server.child import Report
 from frostline.server.encoders.encoder import Content
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import examples, fitting
 from frostline.server.heads.fitted import Task, TrainingOptions
 from frostline.server.heads.orders import MeasureTransfer
-from frostline.server.heads.transfer import contents, cost, page
+from frostline.server.heads.transfer import contents, cost
 from frostline.server.heads.transfer.draws import Draws
 from frostline.server.heads.transfer.report import TransferReport
+from frostline.server.report import Report, part_of
 from frostline.v1 import head_service_pb2 as pb
 from frostline.v1 import transfer_report_pb2
 
 FEWEST_DRAWS, MOST_DRAWS = 10, 100
-_EMBEDDING_SHARE = 0.3  # of the whole, roughly, where something is to be embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Transfer:
                     case Told():
                         yield pb.MeasureTransferResponse(step=each.step, progress=each.done)
                     case Answered():
-                        html = await asyncio.to_thread(page.html, each.answer)
+                        html = await asyncio.to_thread(_page, each.answer)
                         yield pb.MeasureTransferResponse(
                             progress=1.0, report=report_message(each.answer), html=html.encode()
                         )
@@ -106,10 +105,9 @@ class Transfer:
 
     async def _measured(self, question: _Question, report: Report) -> TransferReport:
         read = question.given.read
-        share = _EMBEDDING_SHARE if read.has_contents else 0.0
         began = time.monotonic()
         features = await self._reader.embed(
-            read, question.place, lambda step, done: report(step, share * done), Waiting(patient=True)
+            read, question.place, part_of(report, 0, read.embedding_share), Waiting(patient=True)
         )
         seconds = time.monotonic() - began
         labelled = await asyncio.to_thread(examples.check, features, read.labels)
@@ -127,8 +125,14 @@ class Transfer:
                 embedding_seconds=seconds if read.has_contents else None,
             )
 
-        answer = await self._judging.answer(prepared, lambda step, done: report(step, share + (1 - share) * done))
+        answer = await self._judging.answer(prepared, part_of(report, read.embedding_share, 1))
         return TransferReport.model_validate(answer)
+
+
+def _page(report: TransferReport) -> str:
+    from frostline.server.heads.transfer import page  # its templates take long to load, for which no start shall wait
+
+    return page.html(report)
 
 
 def _cost(question: _Question) -> transfer_report_pb2.TransferCost:

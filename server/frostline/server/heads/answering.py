@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from frostline.server.child import Report
 from frostline.server.heads import artifact, evaluation, evaluation_of_labels, evaluation_of_values, examples
 from frostline.server.heads.audit_report import Audit
 from frostline.server.heads.comparison.comparing import Seen, compare
@@ -29,6 +28,7 @@ from frostline.server.heads.orders import (
 from frostline.server.heads.recipes.catalogue import TEMPLATES
 from frostline.server.heads.suggestion import Suggestions, suggest
 from frostline.server.heads.transfer.measuring import measure
+from frostline.server.report import Report
 
 
 def answer(question: Question, report: Report) -> BaseModel:

@@ -1,7 +1,5 @@
 """Puts a head together from a decision: how far it is to be trusted, and what it keeps."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from frostline.server.heads.abstention import scope
@@ -10,9 +8,7 @@ from frostline.server.heads.decision import Decision
 from frostline.server.heads.fitted import EXACT, Fitted, Scope, TrainingOptions, Trial
 from frostline.server.heads.held_out import Learn, held_out
 from frostline.server.heads.lesson import Lesson
-
-Report = Callable[[str, float], None]
-"""Told the step (`choosing`, `fitting`, `calibrating`) and the done share of all steps, 0 to 1; may raise to end it."""
+from frostline.server.report import Report, part_of
 
 CHOSEN, FITTED = 0.5, 0.6
 """The done share after choosing and after fitting."""
@@ -80,13 +76,11 @@ def _confidence(
     before: Fitted | None,
     report: Report,
 ) -> Confidence:
-    def told(done: float) -> None:
-        report("calibrating", FITTED + (1 - FITTED) * done)
-
     if before is not None and not _mostly_at_hand(lesson):
         return inherited(before)
+    calibrating = part_of(report, FITTED, 1)
     parts = _PARTS_OF_FEW if _at_hand(lesson) <= FEW_ROWS else _PARTS
-    outcomes = held_out(lesson, learn, parts, pinned.balance_classes, told)
+    outcomes = held_out(lesson, learn, parts, pinned.balance_classes, lambda done: calibrating("calibrating", done))
     if outcomes:
         return tested(outcomes[0], pinned.abstain_error, pinned.coverage)
     if before is not None:

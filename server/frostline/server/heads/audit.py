@@ -16,6 +16,7 @@ from frostline.server.heads.folds import folds, present
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.lesson import Lesson
 from frostline.server.heads.recipes.catalogue import TEMPLATES
+from frostline.server.report import Report, part_of
 
 PARTS = 5
 """Each is held out in turn."""
@@ -28,8 +29,6 @@ SAME = 1e-6
 _NEIGHBORS = 10
 _AT_ONCE = 1 << 22
 _LABELS_SHARE = 0.5  # of the whole, roughly
-
-Report = Callable[[str, float], None]
 
 
 def audit(labelled: Labelled, recipe: Recipe, strength: float, limit: int, report: Report) -> Audit:
@@ -49,10 +48,9 @@ def audit(labelled: Labelled, recipe: Recipe, strength: float, limit: int, repor
     """
     check_size(len(labelled.targets), len(labelled.classes))
     labelled = present(labelled.alone())
-    suspects = _suspects(labelled, recipe, strength, lambda done: report("judging labels", _LABELS_SHARE * done))
-    nearest = _nearest(
-        labelled.features, lambda done: report("comparing examples", _LABELS_SHARE + (1 - _LABELS_SHARE) * done)
-    )
+    judging, comparing = part_of(report, 0, _LABELS_SHARE), part_of(report, _LABELS_SHARE, 1)
+    suspects = _suspects(labelled, recipe, strength, lambda done: judging("judging labels", done))
+    nearest = _nearest(labelled.features, lambda done: comparing("comparing examples", done))
     groups = _duplicates(labelled, nearest, limit)
     outliers = _outliers(labelled, nearest)
     return Audit(

@@ -8,7 +8,7 @@ import numpy as np
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import closed_form, multi_label, regression
 from frostline.server.heads.alignment import aligned
-from frostline.server.heads.assembling import CHOSEN, Report, assembled
+from frostline.server.heads.assembling import CHOSEN, assembled
 from frostline.server.heads.decision import Decision, Linear
 from frostline.server.heads.feature_scaling import FeatureScaling, choices, scaled_examples
 from frostline.server.heads.fitted import EXACT, Fitted, Recipe, Task, TrainingOptions, Trial
@@ -20,6 +20,7 @@ from frostline.server.heads.recipes import knn
 from frostline.server.heads.recipes.catalogue import TEMPLATES
 from frostline.server.heads.selection import Candidate, select
 from frostline.server.heads.whitening import whitened
+from frostline.server.report import Report
 
 LOGISTIC_CLASSES = 1_000
 """With more classes AUTO passes logistic regression over: what it takes grows with classes times examples."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.errors import InvalidInput
-from frostline.server.heads.assembling import CHOSEN, FITTED, Report
+from frostline.server.heads.assembling import CHOSEN, FITTED
 from frostline.server.heads.calibration import log_loss, sigmoid, temperature
 from frostline.server.heads.decision import Linear, unit
 from frostline.server.heads.fitted import Fitted, Recipe, Scope, Task, TrainingOptions, Trial
@@ -23,6 +23,7 @@ from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.recipes import logistic
 from frostline.server.heads.selection import PARTS, SELECTION_ROWS
 from frostline.server.heads.truths import Tagged
+from frostline.server.report import Report, part_of
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 FEW = 5
@@ -184,9 +185,8 @@ def _assembled(
     report("fitting", CHOSEN)
     tagged = Tagged.of(labelled)
     decision = fit(tagged, strength, None if before is None else _start(before, tagged.classes))
-    divided, marks, warmth = _held_out(
-        labelled, strength, lambda done: report("calibrating", FITTED + (1 - FITTED) * done)
-    )
+    calibrating = part_of(report, FITTED, 1)
+    divided, marks, warmth = _held_out(labelled, strength, lambda done: calibrating("calibrating", done))
     probabilities = sigmoid(divided)
     chosen = thresholds(probabilities, marks)
     learned = sigmoid(decision.logits(tagged.features) / warmth) >= chosen

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from frostline.server.errors import InvalidInput
 from frostline.server.heads.abstention import scope
-from frostline.server.heads.assembling import CHOSEN, Report
+from frostline.server.heads.assembling import CHOSEN
 from frostline.server.heads.closed_form import ridge_to
 from frostline.server.heads.decision import Linear, unit
 from frostline.server.heads.fitted import VALUE_CLASS, Fitted, Recipe, Scope, Task, TrainingOptions, Trial
@@ -23,6 +23,7 @@ from frostline.server.heads.folds import deal
 from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.truths import Measured
+from frostline.server.report import Report
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 _PARTS = 10

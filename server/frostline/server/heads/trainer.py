@@ -4,9 +4,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from frostline.server.child import Child, ChildFailed, Report
+from frostline.server.child import Child, ChildFailed
 from frostline.server.errors import InvalidInput, ShuttingDown
 from frostline.server.heads.orders import Making, Order, Question
+from frostline.server.report import Report
 
 PROGRAM = "frostline.server.heads.training"
 _THREADS_OF: tuple[str, ...] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.child import Report
 from frostline.server.errors import FrostlineError, ShuttingDown
 from frostline.server.heads import artifact
 from frostline.server.heads.orders import Making, Merge, Question, Train, Update
 from frostline.server.heads.store import Heads
 from frostline.server.heads.trainer import Trainer, TrainingFailed, Work
 from frostline.server.heads.versions import Head, Version
+from frostline.server.report import Report
 
 _log = logging.getLogger(__name__)
 

@@ -8,12 +8,13 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from frostline.server.child import Child, ChildFailed, Report
+from frostline.server.child import Child, ChildFailed
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.building import Order
 from frostline.server.collections.segments.drift import Answer, Question
 from frostline.server.durable_files import explained, sync
+from frostline.server.report import Report
 
 TURN_SECONDS = 0.1
 """How often who waits for his turn looks whether it is still wanted."""

@@ -25,6 +25,7 @@ from frostline.server.collections.segments import segment_files
 from frostline.server.collections.segments.segment import FIELDS, ID_BYTES, ID_OFFSETS, INTERNAL_IDS, fingerprint
 from frostline.server.collections.vectors import building
 from frostline.server.collections.vectors.exact import normalized
+from frostline.server.report import part_of
 
 CHUNK_ROWS = 4096
 _READ_SHARE = 0.3  # of the work, roughly
@@ -175,7 +176,7 @@ def _chunks(connection: sqlite3.Connection, order: Order) -> Iterator[list[Row]]
 
 def _index(order: Order, slot: int, field: VectorField, count: int, older: int | None) -> None:
     share = (0.95 - _READ_SHARE) / len(order.config.vectors)
-    begin = _READ_SHARE + slot * share
+    indexing = part_of(_report, _READ_SHARE + slot * share, _READ_SHARE + (slot + 1) * share)
     dimensions = field.space.dimensions
     path = order.folder / f"{slot}.f32"
     vectors = (
@@ -189,7 +190,7 @@ def _index(order: Order, slot: int, field: VectorField, count: int, older: int |
         order.config.index,
         order.config.min_recall,
         order.threads,
-        lambda step, done: _report(f"indexing {field.name}: {step}", begin + share * done),
+        lambda step, done: indexing(f"indexing {field.name}: {step}", done),
         older,
     )
 

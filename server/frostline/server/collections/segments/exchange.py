@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from frostline.server.child import Report
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows.commit import Added
 from frostline.server.collections.rows.database import OPEN_FILES_RETRY_SECONDS, Readers
@@ -30,6 +29,7 @@ from frostline.server.collections.segments.tail import BEYOND_ALL, Tail
 from frostline.server.collections.vectors.device import CPU, Device
 from frostline.server.durable_files import sync
 from frostline.server.errors import DataDamaged, Overloaded
+from frostline.server.report import Report
 
 FOLDER = "segments"
 LOADED_ROWS = 2048

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from frostline.server.child import Report
 from frostline.server.collections.rows.writer import Writer
 from frostline.server.collections.segments import merging
 from frostline.server.collections.segments.builder import Builder, BuildFailed
@@ -19,6 +18,7 @@ from frostline.server.collections.segments.stats import CollectionStats, IndexSt
 from frostline.server.collections.vectors.device import CPU, Device
 from frostline.server.collections.vectors.tuning import Tuning
 from frostline.server.errors import ShuttingDown
+from frostline.server.report import Report
 
 IDLE_SECONDS = 10.0
 

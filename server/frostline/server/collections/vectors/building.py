@@ -1,7 +1,6 @@
 """Builds the index of one vector of a segment, and measures it. Runs in a process of its own."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from frostline.server.collections.config import IndexKind, Metric
 from frostline.server.collections.vectors import exact, vector_index
 from frostline.server.collections.vectors.calibration import calibrated
 from frostline.server.collections.vectors.tuning import Tuning
+from frostline.server.report import Report
 
 FLAT_ROWS = 50_000
 """Below so many rows, comparing with all of them is fast enough."""
@@ -20,9 +20,6 @@ _SAMPLED_PER_LIST = 64
 _SAMPLED_ROWS = 1 << 18
 _ADDED_VALUES = 1 << 24
 """How many float32 values are added to an index at once: 64 MiB."""
-
-Report = Callable[[str, float], None]
-"""Told the stage and its done share, 0 to 1; may raise to end the build."""
 
 
 def build(

@@ -1,7 +1,7 @@
 """Chooses the parameters of a search so that the recall asked for is reached, and measures what is reached."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from frostline.server.collections.vectors.segment import COUNTED_ROWS, SegmentVe
 from frostline.server.collections.vectors.truth import FORMS, NEIGHBORS, PLAIN_NEIGHBORS, Case, questions
 from frostline.server.collections.vectors.tuning import Measured, Tuning, chosen_lists
 from frostline.server.collections.vectors.vector_index import HnswIndex, Index, IvfIndex
+from frostline.server.report import Report
 
 PLAIN_MISS = 0.8
 """What may be missed, as a share of what was allowed to be: a sample of queries does not say it more exactly."""
@@ -38,8 +39,6 @@ _FILLED = 2
 _MOST_CANDIDATES = 64
 """Candidates per neighbor at most."""
 _EF = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-
-Report = Callable[[str, float], None]
 
 
 def calibrated(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.child import Report
 from frostline.server.heads.comparison.distance import separability, transfer
 from frostline.server.heads.comparison.evidence import log_evidence
 from frostline.server.heads.comparison.h_score import h_score
@@ -17,6 +16,7 @@ from frostline.server.heads.comparison.ridge import LeftOut, leave_one_out
 from frostline.server.heads.comparison.spectrum import Spectrum
 from frostline.server.heads.interval import Interval
 from frostline.server.heads.labelled import Labelled
+from frostline.server.report import Report
 
 Seen = NDArray[np.float32] | None
 """float32 of shape (m, d), embeddings of what an encoder has seen; None where nothing is known."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.child import Report
 from frostline.server.errors import InvalidInput
 from frostline.server.heads import examples, fitting
 from frostline.server.heads.labelled import Labelled
@@ -20,6 +19,7 @@ from frostline.server.heads.transfer.draws import Draws
 from frostline.server.heads.transfer.learners import HeadLearner, Learner
 from frostline.server.heads.transfer.report import Baseline, Seconds, TransferReport
 from frostline.server.heads.transfer.summary import Measured
+from frostline.server.report import Report
 
 _LOOKED = 0.1
 """The done share when features are computed and a baseline is chosen."""
