@@ -53,12 +53,21 @@ def test_svm_is_that_of_scikit_learn(examples, balance):
 @BOTH
 def test_the_perceptron_is_that_of_scikit_learn(examples):
     features, mean = examples.features.astype(float), examples.features.astype(float).mean(axis=0)
-    reference = MLPClassifier((128,), alpha=0.01, max_iter=200, random_state=0)
+    reference = MLPClassifier((128,), alpha=0.01, max_iter=200, random_state=0, warm_start=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        reference.fit(4 * (features - mean), examples.targets)
+        for rate in (0.004, 0.0005):
+            reference.set_params(learning_rate_init=rate).fit(4 * (features - mean), examples.targets)
     found = softmax(perceptron.fit(examples, 0.01, False).logits(UNSEEN))
     np.testing.assert_allclose(found, reference.predict_proba(4 * (UNSEEN - mean)), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("examples", "steps", "expected"),
+    [(10, 400, 200), (800, 400, 100), (2_500, 400, 30), (2_500, 200, 15), (10_000, 400, 8), (1_000_000, 400, 5)],
+)
+def test_the_perceptron_takes_about_as_many_steps_however_many_examples_there_are(examples, steps, expected):
+    assert perceptron.rounds(examples, steps) == expected
 
 
 @pytest.mark.parametrize("voters", [1, 3, 1_000])
@@ -89,7 +98,7 @@ def test_a_dominating_class_attracts_less_where_classes_count_alike(fit):
     plain, balanced = (
         (fit(uneven, 0.1, balance).logits(seen.features).argmax(axis=1) == 0).mean() for balance in (False, True)
     )
-    assert balanced < plain - 0.1
+    assert balanced < plain - 0.05
 
 
 @BOTH

@@ -11,7 +11,11 @@ from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.recipes.scaling import Scaling, of_both_classes
 
 _UNITS = 128
-_ROUNDS = 200
+_PACES = ((0.004, 400), (0.0005, 200))
+"""Learning rates, and so many steps with each: a slow end takes back what fast steps overshoot."""
+_STEP_ROWS = 200
+"""So many examples make a step, as scikit-learn has it."""
+_FEWEST_ROUNDS, _MOST_ROUNDS = 5, 200
 
 
 def fit(labelled: Labelled, strength: float, balance_classes: bool, _start: Decision | None = None) -> Perceptron:
@@ -27,17 +31,23 @@ def fit(labelled: Labelled, strength: float, balance_classes: bool, _start: Deci
 
     scaling = Scaling.of(labelled.features)
     widening = float(np.sqrt(labelled.features.shape[1]))  # its first weights suit values of about one
-    model: Any = MLPClassifier((_UNITS,), alpha=strength, max_iter=_ROUNDS, random_state=0)
+    rows = (scaling.scaled(labelled.features) * widening).astype(np.float32)
+    weights = _balanced(labelled) if balance_classes else labelled.weights
+    model: Any = MLPClassifier((_UNITS,), alpha=strength, warm_start=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # more rounds would change next to nothing
-        model.fit(
-            scaling.scaled(labelled.features) * widening,
-            labelled.targets,
-            sample_weight=_balanced(labelled) if balance_classes else labelled.weights,
-        )
-    hidden = scaling.unscaled(Linear(model.coefs_[0].T * widening, model.intercepts_[0]))
-    output = of_both_classes(model.coefs_[1].T, model.intercepts_[1])
+        for rate, steps in _PACES:
+            model.set_params(learning_rate_init=rate, max_iter=rounds(len(rows), steps))
+            model.fit(rows, labelled.targets, sample_weight=weights)
+    first, second = (each.astype(np.float64).T for each in model.coefs_)
+    hidden = scaling.unscaled(Linear(first * widening, model.intercepts_[0].astype(np.float64)))
+    output = of_both_classes(second, model.intercepts_[1].astype(np.float64))
     return Perceptron(hidden.coef, hidden.intercept, output.coef, output.intercept)
+
+
+def rounds(examples: int, steps: int) -> int:
+    """How often all examples are gone over for about so many steps."""
+    return min(max(steps // -(-examples // _STEP_ROWS), _FEWEST_ROUNDS), _MOST_ROUNDS)
 
 
 def _balanced(labelled: Labelled) -> NDArray[np.float64]:
