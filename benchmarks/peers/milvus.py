@@ -19,11 +19,19 @@ DEFINITIONS = {
 }
 
 
+NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1}
+"""Its server hangs up on clients that ping every ten seconds, as they do unless told, while it builds an index."""
+
+
+def _connect(address: str, **options: object) -> MilvusClient:
+    return MilvusClient(uri=address, grpc_options=NO_PINGS, **options)
+
+
 class MilvusSession:
     """A client."""
 
     def __init__(self, address: str) -> None:
-        self._client = MilvusClient(uri=address)
+        self._client = _connect(address)
         self._options: Parameters = {}
 
     def prepare(self, parameters: Parameters, k: int, filtered: bool) -> None:
@@ -51,7 +59,7 @@ class Milvus:
         program = str(Path(sys.executable).parent / "milvus-lite")
         command = [program, "server", "--data-dir", str(folder / "milvus"), "--host", "127.0.0.1", "--port", str(port)]
         self._server = Server(command, folder)
-        self._server.wait_until(lambda: MilvusClient(uri=self._address, timeout=1).close())
+        self._server.wait_until(lambda: _connect(self._address, timeout=1).close())
 
     def stop(self) -> None:
         """Ends the server."""
@@ -64,7 +72,7 @@ class Milvus:
 
     def load(self, vectors: NDArray[np.float32], buckets: NDArray[np.int32]) -> None:
         """Stores the rows."""
-        client = MilvusClient(uri=self._address)
+        client = _connect(self._address)
         schema = client.create_schema(auto_id=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("bucket", DataType.INT64)
@@ -81,7 +89,7 @@ class Milvus:
     def build(self, index: str) -> None:
         """Builds "HNSW" (by default), "HNSW_SQ" or "IVF_FLAT" over the vectors and an index over bucket."""
         self._index = index or "HNSW"
-        client = MilvusClient(uri=self._address)
+        client = _connect(self._address)
         client.release_collection("items")
         for name in client.list_indexes("items"):
             client.drop_index("items", name)
