@@ -32,11 +32,11 @@ UNFINISHED = (".new-", ".deleted-", ".building-")
 def kill_rounds(folder: Path, rounds: int, tail_rows: int) -> Iterator[dict[str, object]]:
     """Yields one raw row a round."""
     load = Load()
+    with server_in(folder, tail_rows) as server, Client(server.target) as client:
+        load.create(client)
     for number in range(rounds):
         with server_in(folder, tail_rows) as server:
             with Client(server.target) as client:
-                if number == 0:
-                    load.create(client)
                 wrong = load.settle(client)
                 if number % 10 == 9:
                     wrong += restored(client)
