@@ -5,8 +5,10 @@ import pytest
 
 from collecting import record, vector_field
 from following import Kept
+from frostline.server.collections.rows import database
 from frostline.server.collections.rows.checksums import content_hash
 from frostline.server.collections.rows.operations import Delete
+from frostline.server.collections.rows.records import Rows
 from frostline.server.errors import DataDamaged
 
 
@@ -60,6 +62,21 @@ def test_rows_of_a_range_come_in_chunks_with_all_their_vectors(kept):
     assert {slot: vector.tolist() for slot, vector in first.vectors.items()} == {0: [1, 2, 3, 4]}
     assert [row.vectors[1][0] for row in chunks[2]] == [7, 8]
     assert list(kept.rows().rows_between(20, 30, 4)) == []
+
+
+def test_a_row_that_is_deleted_while_it_is_read_is_not_taken_for_damaged(kept, caplog):
+    connection = database.connect(kept.path)
+
+    def delete_when_vectors_are_read(statement):
+        if "FROM vectors" in statement:
+            kept.write(Delete(["b"]))
+
+    connection.set_trace_callback(delete_when_vectors_are_read)
+    with caplog.at_level(logging.ERROR):
+        (rows,) = Rows(connection, kept.ledger.config).rows_between(1, 3, 100)
+    assert [row.id for row in rows] == ["a", "b", "c\0d"]
+    assert not caplog.text
+    assert kept.get("b") is None
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Reading a collection's rows: records and their vectors. Every part is checked as it is read."""
 
+import contextlib
 import json
 import logging
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,12 +187,13 @@ class Rows:
         """
         query = f"{_select(True, False)} WHERE internal_id BETWEEN ? AND ? ORDER BY internal_id LIMIT ?"
         while first <= last:
-            records = self._connection.execute(query, (first, last, chunk_rows)).fetchall()
-            if not records:
-                return
-            through = records[-1][0]
-            rows = self._rows(records, self._vectors(first, through))
-            if rows:
+            with self._at_once():
+                records = self._connection.execute(query, (first, last, chunk_rows)).fetchall()
+                if not records:
+                    return
+                through = records[-1][0]
+                vectors = self._vectors(first, through)
+            if rows := self._rows(records, vectors):
                 yield rows
             first = through + 1
 
@@ -199,6 +201,18 @@ class Rows:
         """Internal ids of rows that are gone and not forgotten, int64 of shape (n,), ascending."""
         gone = self._connection.execute("SELECT internal_id FROM deleted ORDER BY internal_id")
         return np.fromiter((row[0] for row in gone), np.int64)
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Generator[None]:
+        """Reads within see the same, or vectors of a row deleted in between would seem to have vanished."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def _rows(self, records: Sequence[Sequence[Any]], vectors: Mapping[int, Sequence[Any]]) -> list[Row]:
         rows: list[Row] = []
