@@ -219,6 +219,15 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
         self._finish(head)
         yield heads_v1.WatchHeadResponse(step="writing", progress=1.0, head=head)
 
+    def CancelHead(self, request, context):
+        self._enter("CancelHead", request, context)
+        newest = self._head(request.name, context).versions[0]
+        if newest.state != heads_v1.HEAD_STATE_TRAINING:
+            fails(Code.FAILED_PRECONDITION, "it is not being trained", "HEAD_NOT_READY")(context)
+        newest.state = heads_v1.HEAD_STATE_FAILED
+        newest.failure = "cancelled while it was trained"
+        return self._head(request.name, context)
+
     def GetHead(self, request, context):
         self._enter("GetHead", request, context)
         return self._head(request.name, context)

@@ -105,6 +105,7 @@ def test_an_interrupted_wait_says_that_the_training_goes_on(fake, pretend, pets,
     result = pretend("heads", "train", "pets", pets)
     assert result.exit_code == 130
     assert "frostline heads show pets" in result.stderr
+    assert "frostline heads cancel pets" in result.stderr
     assert "heads/pets" in fake.heads
 
 
@@ -343,6 +344,13 @@ def test_classes_with_as_many_examples_are_no_table(pretend, pretended, tmp_path
     shown = pretend("heads", "show", "pets").stdout
     assert "2 of 2 classes, 1 each" in shown
     assert "CLASS " not in shown
+
+
+def test_cancelling_says_what_goes_on_serving(pretend, pretended, trained, pets):
+    pretended("heads", "update", "pets", pets, "--no-wait")
+    assert pretend("heads", "cancel", "pets").stdout == "Cancelled version 2 of pets; version 1 goes on serving.\n"
+    pretended("heads", "train", "new", pets, "--no-wait")
+    assert pretended("heads", "cancel", "new")["versions"][0]["state"] == "failed"
 
 
 def test_rolling_back_says_what_serves(pretend, pretended, trained, pets):

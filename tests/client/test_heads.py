@@ -289,6 +289,13 @@ def test_a_call_that_is_tried_again_is_known_as_the_same(fake, client, pets):
     assert len({request.request_id for request in fake.of("CreateHead")}) == 2
 
 
+def test_cancelling_is_one_call(client, pets):
+    client.train_head("pets", PETS, wait=False)
+    head = client.cancel_head("pets")
+    assert (head.serving_version, head.versions[0].state) == (1, "failed")
+    assert head.versions[0].failure.startswith("cancelled")
+
+
 def test_rolling_back_is_one_call(client, pets):
     client.update_head("pets", PETS)
     assert client.rollback_head("pets").serving_version == 1

@@ -64,7 +64,8 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
         except KeyboardInterrupt:
             if begun:
                 sys.stderr.write(
-                    f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
+                    f"interrupted; the server goes on training: `frostline heads show {head}` tells how it went, "
+                    f"`frostline heads cancel {head}` breaks it off\n"
                 )
             raise
 

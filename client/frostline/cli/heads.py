@@ -113,6 +113,19 @@ def show(session: Session, name: HeadName, version: Version = 0) -> None:
     show_head(head, session, version)
 
 
+@app.command("cancel")
+@client_command
+def cancel_head(session: Session, name: HeadName) -> None:
+    """Break off the training of a head; the version that serves goes on, and a new training can begin at once."""
+    with session.connect() as client:
+        head = client.cancel_head(name)
+    if session.as_json:
+        show_json(head)
+    else:
+        serving = f"version {head.serving_version} goes on serving" if head.serving_version else "no version serves yet"
+        say(f"Cancelled version {head.versions[0].version} of {name}; {serving}.")
+
+
 @app.command("rollback")
 @client_command
 def rollback_head(

@@ -708,6 +708,24 @@ class WatchHeadResponse(google.protobuf.message.Message):
 global___WatchHeadResponse = WatchHeadResponse
 
 @typing.final
+class CancelHeadRequest(google.protobuf.message.Message):
+    """Asks for a training to be broken off."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. The resource name, `heads/{head}`."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___CancelHeadRequest = CancelHeadRequest
+
+@typing.final
 class GetHeadRequest(google.protobuf.message.Message):
     """Asks for one head."""
 

@@ -313,6 +313,35 @@ async def test_whatever_ends_a_training_the_version_has_failed_and_says_so(serve
     assert version.failure == "training failed (MemoryError); the log of the server says more"
 
 
+async def test_a_training_is_cancelled_while_the_earlier_version_serves_and_another_begins_at_once(server, monkeypatch):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    goes_on, keep = threading.Event(), Heads.keep_examples
+
+    def slow(*given):
+        goes_on.wait(30)
+        keep(*given)
+
+    monkeypatch.setattr(Heads, "keep_examples", slow)
+    await calls.CreateHead(create(examples=points(1), options=RIDGE))
+    refusal = await said(calls.CreateHead(create(examples=points(1), options=RIDGE)))
+    assert "frostline heads cancel" in refusal[1]
+    cancel = h.CancelHeadRequest(name="heads/sides")
+    head = await calls.CancelHead(cancel)
+    newest = head.versions[0]
+    assert (head.serving_version, newest.version, newest.state) == (1, 2, h.HEAD_STATE_FAILED)
+    assert newest.failure == "cancelled while it was trained"
+    assert await calls.CancelHead(cancel) == head
+    assert await labels(calls, given([1, 0, 1])) == ["right"]
+    goes_on.set()
+    assert (await trained(calls, calls.CreateHead(create(examples=points(2), options=RIDGE)))).version == 3
+    code, why = await said(calls.CancelHead(cancel))
+    assert (code, why) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "head 'sides' is not being trained; version 3 is ready",
+    )
+
+
 async def test_a_head_whose_caller_has_gone_is_trained_to_the_end(server, monkeypatch):
     begun, goes_on = threading.Event(), threading.Event()
     begin = Heads.begin

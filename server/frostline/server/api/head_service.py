@@ -35,7 +35,7 @@ class HeadService(HeadServiceServicer):
 
     Args:
         heads: the heads.
-        workshop: deletes them.
+        workshop: deletes them, and cancels trainings.
         registry: the encoders, for exports.
         trainings: those under way.
         changes: trains, updates and merges.
@@ -87,6 +87,15 @@ class HeadService(HeadServiceServicer):
         async for step, progress in self._trainings.watch(newest):
             yield pb.WatchHeadResponse(step=step, progress=progress)
         yield pb.WatchHeadResponse(progress=1.0, head=await self._message(name))
+
+    async def CancelHead(self, request: pb.CancelHeadRequest, context: Context) -> pb.Head:
+        name = _id(request.name)
+
+        async def cancel() -> None:
+            await self._trainings.cancel([await asyncio.to_thread(self._workshop.cancel, name)])
+
+        await self._trainings.to_the_end(cancel())
+        return await self._message(name)
 
     async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.Head:
         return await self._message(_id(request.name))

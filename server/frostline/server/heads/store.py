@@ -24,7 +24,7 @@ from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.predictors import Predictors
-from frostline.server.heads.versions import Asked, Head, HeadConfig, State, Version
+from frostline.server.heads.versions import CANCELLED, Asked, Head, HeadConfig, State, Version
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _NAMES = "take 1 to 63 lower-case letters, digits, hyphens and underscores, a letter or digit first"
@@ -133,7 +133,7 @@ class Heads:
             target: unlabelled inputs that it is adapted to, see `alignment.unlabelled`.
 
         Raises:
-            NotFound: the head was deleted meanwhile.
+            NotFound: the head was deleted or the version cancelled meanwhile.
             StorageFull: the disk has no room.
         """
         self._current(name, version)
@@ -146,7 +146,7 @@ class Heads:
         """Lets a version serve whose artifact is written.
 
         Raises:
-            NotFound: the head was deleted meanwhile.
+            NotFound: the head was deleted or the version cancelled meanwhile.
             DataDamaged: the artifact cannot be read.
         """
         folder = self.folders.artifact(name, version)
@@ -161,12 +161,22 @@ class Heads:
         """Notes that a version was not trained, and lets go of its files.
 
         Raises:
-            NotFound: the head was deleted meanwhile.
+            NotFound: the head was deleted or the version cancelled meanwhile.
         """
         with self._changing:
             head = self._current(name, version).failed(version, reason)
             discard(self.folders.of(name, version))  # before anything is written: it makes room
             return self._change_anyway(head)
+
+    def cancel(self, name: str) -> Version:
+        """Notes that the newest version is trained no more, and returns it; see `Head.cancelled`.
+
+        Raises:
+            NotFound: there is no such head.
+            NotReady: it is not being trained.
+        """
+        with self._changing:
+            return self._change_anyway(self.get(name).cancelled()).versions[0]
 
     def rollback(self, name: str, number: int = 0) -> Head:
         """Lets another ready version serve, at once; see `Head.rolled_back`.
@@ -259,8 +269,9 @@ class Heads:
     def _current(self, name: str, version: Version) -> Head:
         """The head that a version is of, now."""
         head = self.get(name)
-        if version.folder not in {each.folder for each in head.versions}:
-            raise NotFound(f"version {version.number} of head {name!r} was deleted")
+        found = next((each for each in head.versions if each.folder == version.folder), None)
+        if found is None or found.failure == CANCELLED:
+            raise NotFound(f"version {version.number} of head {name!r} was {'cancelled' if found else 'deleted'}")
         return head
 
     def _change(self, head: Head) -> Head:

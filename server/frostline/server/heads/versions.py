@@ -19,6 +19,10 @@ KEPT = 10
 """So many of the newest versions are kept, and the one that serves, and that which served before it became ready."""
 
 
+CANCELLED = "cancelled while it was trained"
+"""What a version says that was broken off by a caller."""
+
+
 class State(StrEnum):
     """Where a version stands."""
 
@@ -172,7 +176,7 @@ class Head:
         if self.versions[0].state is State.TRAINING:
             raise InUse(
                 f"version {self.versions[0].number} of head {self.name!r} is being trained; wait until it is ready, or "
-                "delete the head"
+                "cancel it (`cancel_head`, `frostline heads cancel`): what serves goes on"
             )
 
     def answers(self, asked: Asked) -> bool:
@@ -208,6 +212,19 @@ class Head:
             ready = head._ready()
             head = replace(head, serving=next((each for each in ready if each < self.serving), max(ready, default=0)))
         return head._pruned(head.serving)
+
+    def cancelled(self) -> "Head":
+        """The newest version is not trained any more; the same where it was cancelled before.
+
+        Raises:
+            NotReady: it is not being trained.
+        """
+        newest = self.versions[0]
+        if newest.failure == CANCELLED:
+            return self
+        if newest.state is not State.TRAINING:
+            raise NotReady(f"head {self.name!r} is not being trained; version {newest.number} is {newest.state}")
+        return self.failed(newest, CANCELLED)
 
     def rolled_back(self, number: int = 0) -> "Head":
         """Another version serves.
