@@ -9,14 +9,13 @@ What a crash left behind is removed at the next start, and a version that was be
 
 import contextlib
 import logging
-import re
 import threading
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 from frostline.server.durable_files import DELETED, NEW, discard, explained, sync
-from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
+from frostline.server.errors import Conflict, DataDamaged, FrostlineError, NotFound
 from frostline.server.heads import artifact, examples, head_files
 from frostline.server.heads.folders import Folders
 from frostline.server.heads.head_files import EXAMPLES, TARGET
@@ -24,10 +23,7 @@ from frostline.server.heads.labelled import Labelled
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.predictors import Predictors
-from frostline.server.heads.versions import CANCELLED, Asked, Head, HeadConfig, State, Version
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_NAMES = "take 1 to 63 lower-case letters, digits, hyphens and underscores, a letter or digit first"
+from frostline.server.heads.versions import Asked, Head, HeadConfig, State, Version
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ class Heads:
         self._changing = threading.Lock()
         self._predictors = Predictors()
         folder.mkdir(parents=True, exist_ok=True)
-        self._heads, self._manifests = head_files.tidied(folder, _NAME)
+        self._heads, self._manifests = head_files.tidied(folder)
 
     def get(self, name: str) -> Head:
         """Finds a head.
@@ -81,8 +77,7 @@ class Heads:
             InUse: a version of it is being trained.
             DataDamaged: the head could not be read at start.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(f"head name {name[:80]!r} is not allowed; {_NAMES}")
+        head_files.check_name(name)
         if name in self._heads:
             self.get(name).expect_idle()
 
@@ -158,11 +153,7 @@ class Heads:
             return self._change(head)
 
     def fail(self, name: str, version: Version, reason: str) -> Head:
-        """Notes that a version was not trained, and lets go of its files.
-
-        Raises:
-            NotFound: the head was deleted or the version cancelled meanwhile.
-        """
+        """Notes that a version was not trained, and lets go of its files; raises NotFound as `finish` does."""
         with self._changing:
             head = self._current(name, version).failed(version, reason)
             discard(self.folders.of(name, version))  # before anything is written: it makes room
@@ -269,9 +260,7 @@ class Heads:
     def _current(self, name: str, version: Version) -> Head:
         """The head that a version is of, now."""
         head = self.get(name)
-        found = next((each for each in head.versions if each.folder == version.folder), None)
-        if found is None or found.failure == CANCELLED:
-            raise NotFound(f"version {version.number} of head {name!r} was {'cancelled' if found else 'deleted'}")
+        head.expect_wanted(version)
         return head
 
     def _change(self, head: Head) -> Head:

@@ -179,6 +179,16 @@ class Head:
                 "cancel it (`cancel_head`, `frostline heads cancel`): what serves goes on"
             )
 
+    def expect_wanted(self, version: Version) -> None:
+        """Refuses what comes of a version too late.
+
+        Raises:
+            NotFound: it was deleted or cancelled.
+        """
+        found = next((each for each in self.versions if each.folder == version.folder), None)
+        if found is None or found.failure == CANCELLED:
+            raise NotFound(f"version {version.number} of head {self.name!r} was {'cancelled' if found else 'deleted'}")
+
     def answers(self, asked: Asked) -> bool:
         """Whether a version was begun by a request already.
 
