@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frostline.cli.arguments import Filter, Parameters
+from frostline.cli.example_files import naming_files
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_groups import show_groups
 from frostline.cli.head_output import percent, percent_interval
@@ -88,7 +89,7 @@ def evaluate_head(
     records = records_of(collection, label_field, filter, param, vector, group_field)
     if not examples and records is None:
         raise typer.BadParameter("give SOURCE or --collection; a head is judged on labelled examples")
-    with session.connect() as client:
+    with session.connect() as client, naming_files(examples):
         judged = client.evaluate_head(
             name, examples, records=records, version=version, timeout_seconds=patience_seconds(session)
         )
