@@ -73,6 +73,7 @@ GROUPS = heads_v1.GroupComparison(
         ],
         gap_before=Interval(value=0.125, low=0, high=0.25),
     ),
+    small=[heads_v1.SmallGroup(group="senior", example_count=3)],
 )
 DRIFT = drift_v1.Drift(
     version=1,

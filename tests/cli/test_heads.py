@@ -97,6 +97,20 @@ def test_a_folder_of_images_for_each_label(fake, pretended, tmp_path):
     assert [(example.image, example.label) for example in sent] == [(b"cat", "cat"), (b"dog", "dog")]
 
 
+@pytest.mark.parametrize("command", ["train", "update", "evaluate"])
+def test_an_image_that_cannot_be_used_is_named_by_its_file(fake, pretend, pretended, pets, tmp_path, command):
+    pretended("heads", "train", "pets", pets)
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "1.png").write_bytes(label.encode())
+    reason = "example 1: image of 3 bytes is of another format"
+    fake.failure = reason
+    fake.faults["EvaluateHead"].append(fails(Code.INVALID_ARGUMENT, reason, Reason.INVALID_INPUT))
+    result = pretend("heads", command, "pets", str(tmp_path / "photos"))
+    assert result.exit_code == 1
+    assert f"example 1 ({tmp_path}/photos/dog/1.png): image of 3 bytes" in result.stderr
+
+
 def test_an_interrupted_wait_says_that_the_training_goes_on(fake, pretend, pets, monkeypatch):
     def interrupt(display, text):
         raise KeyboardInterrupt
@@ -244,6 +258,7 @@ def test_an_evaluation_by_group_shows_the_gap_and_what_thresholds_would_do(fake,
     assert shown[groups + 2] == "kitten 20 75.0 % (65.0 to 85.0) 0.500 75.0 % 90.0 %".split()
     assert "Gap 12.5 points (-5.0 to 25.0) from kitten to adult".split() in shown
     assert "By chance as large in 25.0 % of random groups".split() in shown
+    assert "Not judged, with fewer than 10 examples: senior (3)".split() in shown
     before = "50.0 %, of which (unknown) are right"
     assert f"adult 0.250 {before} 100.0 %, of which 87.5 % are right".split() in shown
     assert f"kitten (never answers) {before} 0.0 %, of which (unknown) are right".split() in shown

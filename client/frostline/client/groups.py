@@ -1,5 +1,6 @@
 """How heads fare by group, and what thresholds of their own would do for groups."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from frostline.client.predictions import Interval
@@ -90,6 +91,8 @@ class GroupComparison:
         gap: accuracy of the best less that of the worst, with the interval of the difference between these two.
         p_value: how often the gap would be as large if chance alone had put examples into groups.
         mitigation: thresholds that would close it.
+        small: groups of fewer than 10 examples, and how many each has: they are not judged, and no figure here counts
+            them.
     """
 
     groups: tuple[GroupEvaluation, ...]
@@ -98,3 +101,4 @@ class GroupComparison:
     gap: Interval
     p_value: float
     mitigation: GroupMitigation
+    small: Mapping[str, int]

@@ -1698,6 +1698,28 @@ class GroupMitigation(google.protobuf.message.Message):
 global___GroupMitigation = GroupMitigation
 
 @typing.final
+class SmallGroup(google.protobuf.message.Message):
+    """A group that is too small to be judged."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    EXAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. Its name."""
+    example_count: builtins.int
+    """Output only. How many examples are in it."""
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        example_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["example_count", b"example_count", "group", b"group"]) -> None: ...
+
+global___SmallGroup = SmallGroup
+
+@typing.final
 class GroupComparison(google.protobuf.message.Message):
     """How groups of examples fared."""
 
@@ -1709,6 +1731,7 @@ class GroupComparison(google.protobuf.message.Message):
     GAP_FIELD_NUMBER: builtins.int
     P_VALUE_FIELD_NUMBER: builtins.int
     MITIGATION_FIELD_NUMBER: builtins.int
+    SMALL_FIELD_NUMBER: builtins.int
     best: builtins.str
     """Output only. The group of the highest accuracy."""
     worst: builtins.str
@@ -1727,6 +1750,10 @@ class GroupComparison(google.protobuf.message.Message):
     def mitigation(self) -> global___GroupMitigation:
         """Output only. Thresholds that would close it."""
 
+    @property
+    def small(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SmallGroup]:
+        """Output only. Groups of fewer than 10 examples, by name: they are not judged, and no figure here counts them."""
+
     def __init__(
         self,
         *,
@@ -1736,9 +1763,10 @@ class GroupComparison(google.protobuf.message.Message):
         gap: frostline.v1.interval_pb2.Interval | None = ...,
         p_value: builtins.float = ...,
         mitigation: global___GroupMitigation | None = ...,
+        small: collections.abc.Iterable[global___SmallGroup] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["gap", b"gap", "mitigation", b"mitigation"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "worst", b"worst"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "small", b"small", "worst", b"worst"]) -> None: ...
 
 global___GroupComparison = GroupComparison
 
