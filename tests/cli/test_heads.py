@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fake_calls import Code, fails
-from fake_heads import ARCHIVE
+from fake_heads import ARCHIVE, EVALUATION
 from frostline.v1 import head_service_pb2 as v1
 from frostline.wire import tensors
 from frostline.wire.reasons import Reason
@@ -249,6 +249,18 @@ def test_an_evaluation_shows_the_worst_classes_and_the_most_confused_pairs(prete
     ]
     assert shown[-3:] == [["TRUE", "PREDICTED", "TIMES"], ["dog", "cat", "2"], ["owl", "dog", "2"]]
     assert "WORST" not in pretend("heads", "evaluate", "pets", pets, "--worst", "0").stdout
+
+
+def test_classes_without_examples_are_no_worst_classes_and_unknown_labels_are_named(
+    pretend, trained, pets, monkeypatch
+):
+    absent = v1.ClassEvaluation(label="emu", support=0)
+    answer = v1.Evaluation(version=1, classes=[absent, *EVALUATION.classes], unknown_labels=["yak", "zzz"])
+    monkeypatch.setattr("fake_heads.EVALUATION", answer)
+    shown = pretend("heads", "evaluate", "pets", pets).stdout
+    assert "owl" in shown
+    assert "emu" not in shown
+    assert "Labels that pets does not know, all errors: yak, zzz" in shown
 
 
 def test_an_evaluation_by_group_shows_the_gap_and_what_thresholds_would_do(fake, pretend, pretended, trained):

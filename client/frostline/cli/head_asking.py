@@ -34,6 +34,8 @@ from frostline.cli.session import Session, client_command
 if TYPE_CHECKING:
     from frostline.client import Evaluation, Interval, Prediction, Predictions, ValueEvaluation
 
+_SHOWN_UNKNOWN = 20
+
 
 @client_command
 def predict(
@@ -202,12 +204,15 @@ def _show_evaluation(name: str, judged: "Evaluation", worst: int) -> None:
             "Label sets": f"hold the true label in {percent(judged.set_coverage)}, {judged.mean_set_size:.2f} labels",
         }
     )
+    if unknown := judged.unknown_labels:
+        more = f" and {len(unknown) - _SHOWN_UNKNOWN:,} more" if len(unknown) > _SHOWN_UNKNOWN else ""
+        say(f"Labels that {name} does not know, all errors: {', '.join(unknown[:_SHOWN_UNKNOWN])}{more}", "yellow")
     if not worst:
         return
     say("")
     columns = [Column("WORST CLASS", elide=True)]
     columns += (Column(heading, "right") for heading in ("F1", "PRECISION", "RECALL", "EXAMPLES"))
-    classes = sorted(judged.classes, key=lambda one: one.f1)[:worst]
+    classes = sorted((one for one in judged.classes if one.support), key=lambda one: one.f1)[:worst]
     show_table(
         columns,
         (

@@ -77,6 +77,7 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
         answered_accuracy=message.answered_accuracy if message.HasField("answered_accuracy") else None,
         set_coverage=message.set_coverage,
         mean_set_size=message.mean_set_size,
+        unknown_labels=tuple(message.unknown_labels),
         classes=tuple(map(_class_evaluation_of, message.classes)),
         confusion=confusion.reshape(2 * [count if confusion.size else 0]),
         groups=comparison_of(message.groups) if message.HasField("groups") else None,

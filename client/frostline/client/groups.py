@@ -14,7 +14,7 @@ class GroupEvaluation:
         group: its name.
         example_count: how many examples are in it.
         accuracy: the share predicted right.
-        macro_f1: the mean F1 of classes that an example of the group is of or was taken for.
+        macro_f1: the mean F1 of classes that an example of the group is of.
         calibration_error: expected calibration error, 15 bins of equal width.
         abstained_share: the share that the head abstains from.
         answered_accuracy: accuracy on the others; None where there are none.

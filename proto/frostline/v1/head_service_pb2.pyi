@@ -1450,6 +1450,7 @@ class Evaluation(google.protobuf.message.Message):
     HAMMING_LOSS_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
     GROUPS_FIELD_NUMBER: builtins.int
+    UNKNOWN_LABELS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. The version that was judged."""
     example_count: builtins.int
@@ -1484,7 +1485,7 @@ class Evaluation(google.protobuf.message.Message):
 
     @property
     def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
-        """Output only. The mean F1 of classes that an example is of or was taken for."""
+        """Output only. The mean F1 of classes that an example is of; of several labels, of those that an example has."""
 
     @property
     def classes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClassEvaluation]:
@@ -1508,6 +1509,10 @@ class Evaluation(google.protobuf.message.Message):
     def groups(self) -> global___GroupComparison:
         """Output only. The same by group, for heads of classes; unset where the examples have none."""
 
+    @property
+    def unknown_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. Labels of the examples that the head does not know, by name: no prediction can be one of these."""
+
     def __init__(
         self,
         *,
@@ -1529,9 +1534,10 @@ class Evaluation(google.protobuf.message.Message):
         hamming_loss: builtins.float | None = ...,
         value: global___ValueEvaluation | None = ...,
         groups: global___GroupComparison | None = ...,
+        unknown_labels: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "value", b"value", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "unknown_labels", b"unknown_labels", "value", b"value", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_abstain_auroc", b"_abstain_auroc"]) -> typing.Literal["abstain_auroc"] | None: ...
     @typing.overload
@@ -1577,7 +1583,7 @@ class GroupEvaluation(google.protobuf.message.Message):
 
     @property
     def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
-        """Output only. The mean F1 of classes that an example of the group is of or was taken for."""
+        """Output only. The mean F1 of classes that an example of the group is of."""
 
     def __init__(
         self,
