@@ -209,7 +209,7 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
         self._enter("WatchHead", request, context)
         head = self._head(request.name, context)
         answers_left = self.breaks["WatchHead"].popleft() if self.breaks["WatchHead"] else -1
-        yield heads_v1.WatchHeadResponse(step="waiting", head=head)
+        yield heads_v1.WatchHeadResponse(step="starting", head=head)
         if head.versions[0].state != heads_v1.HEAD_STATE_TRAINING:
             return
         for step, progress in self.reports:
@@ -318,7 +318,7 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
 
     def _steps(self, method, response, step, context):
         """How far an answer is; breaks off where that is asked for."""
-        yield response(step="waiting")
+        yield response(step="starting")
         if self.breaks[method]:
             self.breaks[method].popleft()
             fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)(context)

@@ -92,7 +92,7 @@ def test_options_reach_the_server(fake, client):
 def test_progress_is_reported_until_the_head_is_ready(client):
     seen = []
     client.train_head("pets", PETS, progress=lambda *report: seen.append(report))
-    assert seen == [("waiting", 0.0), ("choosing", 0.25), ("fitting", 0.75), ("writing", 1.0)]
+    assert seen == [("starting", 0.0), ("choosing", 0.25), ("fitting", 0.75), ("writing", 1.0)]
 
 
 def test_without_waiting_the_head_comes_while_it_trains(fake, client):

@@ -119,6 +119,8 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
         margin=message.margin if message.HasField("margin") else None,
         scaling=_scaling(message.scaling),
         target_count=message.target_count,
+        step=message.step,
+        progress=message.progress,
     )
 
 

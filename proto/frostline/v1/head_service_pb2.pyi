@@ -688,7 +688,9 @@ class WatchHeadResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     HEAD_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `choosing`, `fitting`, `calibrating`, `writing`."""
+    """Output only. What is being done: `starting`, `waiting` (for others, in line before it), `embedding`, `choosing`,
+    `fitting`, `calibrating`, `writing`.
+    """
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -924,6 +926,8 @@ class HeadVersion(google.protobuf.message.Message):
     MARGIN_FIELD_NUMBER: builtins.int
     SCALING_FIELD_NUMBER: builtins.int
     TARGET_COUNT_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. Its number, from 1."""
     state: global___HeadState.ValueType
@@ -956,6 +960,10 @@ class HeadVersion(google.protobuf.message.Message):
     """Output only. What is done to the values of each embedding first; never AUTO once it is ready."""
     target_count: builtins.int
     """Output only. How many unlabelled inputs it is adapted to."""
+    step: builtins.str
+    """Output only. What is being done while it is trained, as `WatchHeadResponse.step`; empty otherwise."""
+    progress: builtins.float
+    """Output only. How much of its training is done, from 0 to 1; 0 once it is over."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When it was asked for."""
@@ -988,9 +996,11 @@ class HeadVersion(google.protobuf.message.Message):
         margin: builtins.float | None = ...,
         scaling: global___FeatureScaling.ValueType = ...,
         target_count: builtins.int = ...,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "progress", b"progress", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "step", b"step", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_held_out_accuracy", b"_held_out_accuracy"]) -> typing.Literal["held_out_accuracy"] | None: ...
     @typing.overload
@@ -1838,7 +1848,7 @@ class MeasureTransferResponse(google.protobuf.message.Message):
     REPORT_FIELD_NUMBER: builtins.int
     HTML_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, and then what is learned."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, and then what is learned."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     html: builtins.bytes
@@ -1925,7 +1935,7 @@ class CompareEncodersResponse(google.protobuf.message.Message):
     COST_FIELD_NUMBER: builtins.int
     COMPARISON_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `comparing`."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -2066,7 +2076,7 @@ class MeasureDriftResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     DRIFT_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `comparing`."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -2132,7 +2142,9 @@ class AuditLabelsResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     AUDIT_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `judging labels`, `comparing examples`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `judging labels`,
+    `comparing examples`.
+    """
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -2202,7 +2214,7 @@ class SuggestLabelsResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     SUGGESTIONS_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `selecting`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `selecting`."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property

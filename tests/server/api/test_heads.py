@@ -351,6 +351,9 @@ async def test_a_training_is_cancelled_while_the_earlier_version_serves_and_anot
 
     monkeypatch.setattr(Heads, "keep_examples", slow)
     await calls.CreateHead(create(examples=points(1), options=RIDGE))
+    under_way = (await calls.GetHead(h.GetHeadRequest(name="heads/sides"))).versions
+    assert [each.step for each in under_way] == ["starting", ""]
+    assert (await calls.ListHeads(h.ListHeadsRequest())).heads[0].versions[0].step == "starting"
     refusal = await said(calls.CreateHead(create(examples=points(1), options=RIDGE)))
     assert "frostline heads cancel" in refusal[1]
     cancel = h.CancelHeadRequest(name="heads/sides")

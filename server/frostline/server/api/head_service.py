@@ -174,7 +174,7 @@ class HeadService(HeadServiceServicer):
         """Heads as messages, until they are many bytes; one always is."""
         answer, size = pb.ListHeadsResponse(next_page_token=more), 0
         for head in shown:
-            message = head_message(self._heads, head)
+            message = self._told(head)
             size += message.ByteSize()
             if answer.heads and size > _PAGE_BYTES:
                 answer.next_page_token = page.token(head.name)
@@ -183,7 +183,13 @@ class HeadService(HeadServiceServicer):
         return answer
 
     async def _message(self, name: str) -> pb.Head:
-        return await asyncio.to_thread(lambda: head_message(self._heads, self._heads.get(name)))
+        return await asyncio.to_thread(lambda: self._told(self._heads.get(name)))
+
+    def _told(self, head: Head) -> pb.Head:
+        message = head_message(self._heads, head)
+        if now := self._trainings.now(head.versions[0]):
+            message.versions[0].step, message.versions[0].progress = now
+        return message
 
 
 def _patient(context: Context) -> Waiting:
