@@ -46,7 +46,7 @@ def test_training_says_what_was_chosen_and_shows_its_steps(fake, pretend, pets):
         ["lda", "0.5", "0.7500"],
     ]
     assert ["Examples", "3", "of", "2", "classes,", "1", "to", "2", "each"] in shown
-    assert result.stderr.splitlines() == ["Waiting for other trainings", "Choosing a recipe", "Fitting", "Writing"]
+    assert result.stderr.splitlines() == ["Starting", "Choosing a recipe", "Fitting", "Writing"]
     (request,) = fake.of("CreateHead")
     assert request.encoder == "encoders/all-minilm-l6-v2"
 
@@ -362,6 +362,24 @@ def test_a_head_is_shown_with_all_its_versions(fake, pretend, pretended, trained
     assert shown[-3:] == [["CLASS", "EXAMPLES"], ["dog", "1"], ["cat", "2"]]
     assert "it has 2, 1" in pretend("heads", "show", "pets", "--version", "3").stderr
     assert pretended("heads", "show", "pets")["serving_version"] == 1
+
+
+def test_a_head_in_training_is_shown_with_how_far_it_is(fake, pretend, pretended, pets):
+    pretended("heads", "train", "pets", pets, "--no-wait")
+    version = fake.heads["heads/pets"].versions[0]
+    version.step, version.progress, version.example_count = "waiting", 0.5, 0
+    version.ClearField("classes")
+    shown = lines(pretend("heads", "show", "pets"))
+    assert ["1", "training", "auto", "2001-09-09", "01:46"] in shown
+    told = "Version 1 is being trained: Waiting for others in line before, 50.0 % done"
+    assert told.split() in shown
+
+
+def test_an_update_does_not_repeat_what_was_tried_for_another_version(pretend, pretended, trained, pets):
+    assert "TRIED" in pretend("heads", "show", "pets").stdout
+    updated = pretend("heads", "update", "pets", pets).stdout
+    assert "Recipe and strength are those of version 1, which says what was tried." in updated
+    assert "TRIED" not in updated
 
 
 def test_classes_with_as_many_examples_are_no_table(pretend, pretended, tmp_path):

@@ -11,7 +11,7 @@ from frostline.cli.example_files import naming_files
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_groups import show_groups
 from frostline.cli.head_output import percent, percent_interval
-from frostline.cli.head_progress import patience_seconds
+from frostline.cli.head_progress import patience_seconds, question_progress
 from frostline.cli.inputs import Files, Texts, inputs_of
 from frostline.cli.labelled_arguments import (
     AnsweredTask,
@@ -91,7 +91,8 @@ def evaluate_head(
     records = records_of(collection, label_field, filter, param, vector, group_field)
     if not examples and records is None:
         raise typer.BadParameter("give SOURCE or --collection; a head is judged on labelled examples")
-    with session.connect() as client, naming_files(examples):
+    with session.connect() as client, naming_files(examples), question_progress(session) as report:
+        report("judging", 0.0)  # the server tells nothing until it is done
         judged = client.evaluate_head(
             name, examples, records=records, version=version, timeout_seconds=patience_seconds(session)
         )
