@@ -78,9 +78,9 @@ class Confusion:
         A class without examples says nothing of its own: what was taken for it is missing from the recall of others.
         """
         tallies = self.tallies(counts)
-        there = tallies.true > 0
+        there = (tallies.true > 0).sum(axis=1)  # the F1 of others is 0
         accuracy = tallies.right.sum(axis=1) / counts.sum(axis=1)
-        return np.stack([accuracy, (tallies.f1 * there).sum(axis=1) / there.sum(axis=1)], axis=1)
+        return np.stack([accuracy, tallies.f1.sum(axis=1) / there], axis=1)
 
     def score_intervals(self) -> NDArray[np.float64]:
         """The 95 % percentile bootstrap intervals of the scores: float64 of shape (2 ends, 2 scores).

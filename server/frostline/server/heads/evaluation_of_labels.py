@@ -90,7 +90,7 @@ def _scores(counts: NDArray[np.float64], given: NDArray[np.bool_], there: NDArra
     """Accuracy, macro-F1 and micro-F1, of shape (r, 3), for r ways to count the examples; see `intervals`."""
     right, having = counts @ (given & there), counts @ there
     either = counts @ given + having
-    f1 = _ratio(2 * right, either) * (having > 0)
+    f1 = _ratio(2 * right, either)  # 0 for labels that no example has
     exact = counts @ (given == there).all(axis=1) / len(given)
     occurring = np.maximum(1, (having > 0).sum(axis=1))
     return np.stack([exact, f1.sum(axis=1) / occurring, _ratio(2 * right.sum(axis=1), either.sum(axis=1))], axis=1)
