@@ -195,7 +195,7 @@ def test_options_that_mean_nothing_for_labels_are_refused(options, message):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ([["a"], [""]], "a label of example 1 has 0 bytes"),
+        ([["a"], [""]], "example 1 has an empty label"),
         ([["a"], ["b" * 513]], "a label of example 1 has 513 bytes"),
         ([["a"], ["a"]], r'all examples have the labels \["a"\]'),
         ([[str(n) for n in range(1_001)], []], "1001 labels; a head of several labels takes at most 1000"),
