@@ -17,6 +17,7 @@ from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.learned_examples import LearnedExamples, expect_contents
+from frostline.server.api.merge_parts import expect_each_once, expect_one_space
 from frostline.server.api.trainings import Trainings
 from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
@@ -176,9 +177,9 @@ class HeadChanges:
         _check_description(request.description)
         if not 2 <= len(request.parts) <= MOST_PARTS:
             raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
-        _expect_each_once(request.parts)
+        expect_each_once(request.parts)
         configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
-        _expect_one_space(request.parts, configs)
+        expect_one_space(request.parts, configs)
         alike.check_alike(manifests)
         alike.check_copies([config.options.augment for config in configs])
         place = self._places.known(configs[0].space)
@@ -281,26 +282,6 @@ def _classes(before: Labelled, request: pb.UpdateHeadRequest, task: Task) -> lis
         raise InvalidInput("the head answers numbers and has no classes to remove; name examples to remove")
     removed = list(request.removed_classes)
     return containing(before, removed) if task is Task.LABELS else removed
-
-
-def _expect_each_once(parts: Sequence[pb.MergePart]) -> None:
-    seen: dict[tuple[str, bytes], int] = {}
-    for place, part in enumerate(parts):
-        before = seen.setdefault((part.head, part.archive), place)
-        if before != place:
-            what = f"head {resource_id(part.head, 'heads')!r}" if part.head else f"the archive at place {before}"
-            raise InvalidInput(f"{what} is to be merged with itself, and its examples would count twice; name it once")
-
-
-def _expect_one_space(parts: Sequence[pb.MergePart], configs: Sequence[HeadConfig]) -> None:
-    names = [
-        (f"head {resource_id(part.head, 'heads')!r}" if part.head else f"the archive at place {place}")
-        + (f" of encoder {config.encoder!r}" if config.encoder else "")
-        for place, (part, config) in enumerate(zip(parts, configs, strict=True))
-    ]
-    for name, config in zip(names, configs, strict=True):
-        advice = "only heads of one encoder, and of one layer of it, can be merged"
-        configs[0].space.expect(config.space, names[0], name, advice)
 
 
 def _check_description(text: str) -> None:
