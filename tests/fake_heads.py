@@ -73,6 +73,7 @@ GROUPS = heads_v1.GroupComparison(
         ],
         gap_before=Interval(value=0.125, low=0, high=0.25),
     ),
+    small=[heads_v1.SmallGroup(group="senior", example_count=3)],
 )
 DRIFT = drift_v1.Drift(
     version=1,
@@ -208,7 +209,7 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
         self._enter("WatchHead", request, context)
         head = self._head(request.name, context)
         answers_left = self.breaks["WatchHead"].popleft() if self.breaks["WatchHead"] else -1
-        yield heads_v1.WatchHeadResponse(step="waiting", head=head)
+        yield heads_v1.WatchHeadResponse(step="starting", head=head)
         if head.versions[0].state != heads_v1.HEAD_STATE_TRAINING:
             return
         for step, progress in self.reports:
@@ -218,6 +219,15 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
             yield heads_v1.WatchHeadResponse(step=step, progress=progress)
         self._finish(head)
         yield heads_v1.WatchHeadResponse(step="writing", progress=1.0, head=head)
+
+    def CancelHead(self, request, context):
+        self._enter("CancelHead", request, context)
+        newest = self._head(request.name, context).versions[0]
+        if newest.state != heads_v1.HEAD_STATE_TRAINING:
+            fails(Code.FAILED_PRECONDITION, "it is not being trained", "HEAD_NOT_READY")(context)
+        newest.state = heads_v1.HEAD_STATE_FAILED
+        newest.failure = "cancelled while it was trained"
+        return self._head(request.name, context)
 
     def GetHead(self, request, context):
         self._enter("GetHead", request, context)
@@ -308,7 +318,7 @@ class FakeHeads(FakeRecords, HeadServiceServicer):
 
     def _steps(self, method, response, step, context):
         """How far an answer is; breaks off where that is asked for."""
-        yield response(step="waiting")
+        yield response(step="starting")
         if self.breaks[method]:
             self.breaks[method].popleft()
             fails(Code.UNAVAILABLE, "going away", Reason.SHUTTING_DOWN)(context)

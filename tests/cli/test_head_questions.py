@@ -31,7 +31,7 @@ def test_drift_says_whether_and_shows_what(fake, pretend):
     assert ["Changed", "yes", "(p", "=", "0.002)"] in shown
     assert ["Told", "apart", "90.0", "%;", "50.0", "%", "if", "nothing", "has", "changed"] in shown
     assert shown[-4:] == [["MOST", "SHIFTED", "SCORE"], ["e", "x", "1.00"], ["b", "0.50"], ["r9", "0.25"]]
-    assert result.stderr.splitlines() == ["Waiting for other trainings", "Comparing"]
+    assert result.stderr.splitlines() == ["Starting", "Comparing"]
     assert fake.of("MeasureDrift")[0].limit == 3
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fake_calls import Code, fails
-from fake_heads import ARCHIVE
+from fake_heads import ARCHIVE, EVALUATION
 from frostline.v1 import head_service_pb2 as v1
 from frostline.wire import tensors
 from frostline.wire.reasons import Reason
@@ -46,7 +46,7 @@ def test_training_says_what_was_chosen_and_shows_its_steps(fake, pretend, pets):
         ["lda", "0.5", "0.7500"],
     ]
     assert ["Examples", "3", "of", "2", "classes,", "1", "to", "2", "each"] in shown
-    assert result.stderr.splitlines() == ["Waiting for other trainings", "Choosing a recipe", "Fitting", "Writing"]
+    assert result.stderr.splitlines() == ["Starting", "Choosing a recipe", "Fitting", "Writing"]
     (request,) = fake.of("CreateHead")
     assert request.encoder == "encoders/all-minilm-l6-v2"
 
@@ -97,6 +97,20 @@ def test_a_folder_of_images_for_each_label(fake, pretended, tmp_path):
     assert [(example.image, example.label) for example in sent] == [(b"cat", "cat"), (b"dog", "dog")]
 
 
+@pytest.mark.parametrize("command", ["train", "update", "evaluate"])
+def test_an_image_that_cannot_be_used_is_named_by_its_file(fake, pretend, pretended, pets, tmp_path, command):
+    pretended("heads", "train", "pets", pets)
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "1.png").write_bytes(label.encode())
+    reason = "example 1: image of 3 bytes is of another format"
+    fake.failure = reason
+    fake.faults["EvaluateHead"].append(fails(Code.INVALID_ARGUMENT, reason, Reason.INVALID_INPUT))
+    result = pretend("heads", command, "pets", str(tmp_path / "photos"))
+    assert result.exit_code == 1
+    assert f"example 1 ({tmp_path}/photos/dog/1.png): image of 3 bytes" in result.stderr
+
+
 def test_an_interrupted_wait_says_that_the_training_goes_on(fake, pretend, pets, monkeypatch):
     def interrupt(display, text):
         raise KeyboardInterrupt
@@ -105,6 +119,7 @@ def test_an_interrupted_wait_says_that_the_training_goes_on(fake, pretend, pets,
     result = pretend("heads", "train", "pets", pets)
     assert result.exit_code == 130
     assert "frostline heads show pets" in result.stderr
+    assert "frostline heads cancel pets" in result.stderr
     assert "heads/pets" in fake.heads
 
 
@@ -236,6 +251,18 @@ def test_an_evaluation_shows_the_worst_classes_and_the_most_confused_pairs(prete
     assert "WORST" not in pretend("heads", "evaluate", "pets", pets, "--worst", "0").stdout
 
 
+def test_classes_without_examples_are_no_worst_classes_and_unknown_labels_are_named(
+    pretend, trained, pets, monkeypatch
+):
+    absent = v1.ClassEvaluation(label="emu", support=0)
+    answer = v1.Evaluation(version=1, classes=[absent, *EVALUATION.classes], unknown_labels=["yak", "zzz"])
+    monkeypatch.setattr("fake_heads.EVALUATION", answer)
+    shown = pretend("heads", "evaluate", "pets", pets).stdout
+    assert "owl" in shown
+    assert "emu" not in shown
+    assert "Labels that pets does not know, all errors: yak, zzz" in shown
+
+
 def test_an_evaluation_by_group_shows_the_gap_and_what_thresholds_would_do(fake, pretend, pretended, trained):
     arguments = ("heads", "evaluate", "pets", "--collection", "notes", "--label-field", "color", "--group-field", "age")
     shown = lines(pretend(*arguments, "--worst", "0"))
@@ -243,6 +270,7 @@ def test_an_evaluation_by_group_shows_the_gap_and_what_thresholds_would_do(fake,
     assert shown[groups + 2] == "kitten 20 75.0 % (65.0 to 85.0) 0.500 75.0 % 90.0 %".split()
     assert "Gap 12.5 points (-5.0 to 25.0) from kitten to adult".split() in shown
     assert "By chance as large in 25.0 % of random groups".split() in shown
+    assert "Not judged, with fewer than 10 examples: senior (3)".split() in shown
     before = "50.0 %, of which (unknown) are right"
     assert f"adult 0.250 {before} 100.0 %, of which 87.5 % are right".split() in shown
     assert f"kitten (never answers) {before} 0.0 %, of which (unknown) are right".split() in shown
@@ -336,6 +364,24 @@ def test_a_head_is_shown_with_all_its_versions(fake, pretend, pretended, trained
     assert pretended("heads", "show", "pets")["serving_version"] == 1
 
 
+def test_a_head_in_training_is_shown_with_how_far_it_is(fake, pretend, pretended, pets):
+    pretended("heads", "train", "pets", pets, "--no-wait")
+    version = fake.heads["heads/pets"].versions[0]
+    version.step, version.progress, version.example_count = "waiting", 0.5, 0
+    version.ClearField("classes")
+    shown = lines(pretend("heads", "show", "pets"))
+    assert ["1", "training", "auto", "2001-09-09", "01:46"] in shown
+    told = "Version 1 is being trained: Waiting for others in line before, 50.0 % done"
+    assert told.split() in shown
+
+
+def test_an_update_does_not_repeat_what_was_tried_for_another_version(pretend, pretended, trained, pets):
+    assert "TRIED" in pretend("heads", "show", "pets").stdout
+    updated = pretend("heads", "update", "pets", pets).stdout
+    assert "Recipe and strength are those of version 1, which says what was tried." in updated
+    assert "TRIED" not in updated
+
+
 def test_classes_with_as_many_examples_are_no_table(pretend, pretended, tmp_path):
     rows = [{"text": "miaow", "label": "cat"}, {"text": "woof", "label": "dog"}]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -343,6 +389,13 @@ def test_classes_with_as_many_examples_are_no_table(pretend, pretended, tmp_path
     shown = pretend("heads", "show", "pets").stdout
     assert "2 of 2 classes, 1 each" in shown
     assert "CLASS " not in shown
+
+
+def test_cancelling_says_what_goes_on_serving(pretend, pretended, trained, pets):
+    pretended("heads", "update", "pets", pets, "--no-wait")
+    assert pretend("heads", "cancel", "pets").stdout == "Cancelled version 2 of pets; version 1 goes on serving.\n"
+    pretended("heads", "train", "new", pets, "--no-wait")
+    assert pretended("heads", "cancel", "new")["versions"][0]["state"] == "failed"
 
 
 def test_rolling_back_says_what_serves(pretend, pretended, trained, pets):

@@ -34,7 +34,7 @@ def test_the_verdict_comes_with_its_reason_a_curve_and_the_points(fake, pretend,
     assert page.read_text() == PAGE
     assert result.stderr.splitlines() == [
         "Training 21 heads and 21 baselines: about 9.0 s",
-        "Waiting for other trainings",
+        "Waiting for others in line before",
         "Embedding examples",
         "Learning",
     ]

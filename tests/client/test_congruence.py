@@ -141,6 +141,8 @@ SCENARIOS: dict[str, list[Step]] = {
         TRAINED,
         ("train_head", ("other",), {"vectors": EYE, "labels": [*"abab"], "wait": False}),
         ("list_heads", (), {}),
+        ("cancel_head", ("other",), {}),
+        ("cancel_head", ("other",), {}),
         ("get_head", ("other",), {}),
         ("update_head", ("pets", [Example(text="hoo", label="owl")], EXAMPLES[:1]), {"removed_classes": ["dog"]}),
         ("rollback_head", ("pets",), {}),

@@ -41,7 +41,7 @@ def test_drift(fake, client):
     assert found == Drift(
         1, 40, 6, 0.002, 0.9, 0.125, (ShiftedInput(4, "", 1.0), ShiftedInput(1, "", 0.5), ShiftedInput(9, "r9", 0.25))
     )
-    assert told == [("waiting", 0.0), ("comparing", 0.5)]
+    assert told == [("starting", 0.0), ("comparing", 0.5)]
     (request,) = fake.of("MeasureDrift")
     assert (request.head, request.limit, request.version) == ("heads/pets", 3, 2)
     assert [each.text for each in request.inputs.inputs] == ["a", "b", "c"]

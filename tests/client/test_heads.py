@@ -92,7 +92,7 @@ def test_options_reach_the_server(fake, client):
 def test_progress_is_reported_until_the_head_is_ready(client):
     seen = []
     client.train_head("pets", PETS, progress=lambda *report: seen.append(report))
-    assert seen == [("waiting", 0.0), ("choosing", 0.25), ("fitting", 0.75), ("writing", 1.0)]
+    assert seen == [("starting", 0.0), ("choosing", 0.25), ("fitting", 0.75), ("writing", 1.0)]
 
 
 def test_without_waiting_the_head_comes_while_it_trains(fake, client):
@@ -287,6 +287,13 @@ def test_a_call_that_is_tried_again_is_known_as_the_same(fake, client, pets):
         first, again = (request.request_id for request in fake.of(method)[-2:])
         assert first == again != ""
     assert len({request.request_id for request in fake.of("CreateHead")}) == 2
+
+
+def test_cancelling_is_one_call(client, pets):
+    client.train_head("pets", PETS, wait=False)
+    head = client.cancel_head("pets")
+    assert (head.serving_version, head.versions[0].state) == (1, "failed")
+    assert head.versions[0].failure.startswith("cancelled")
 
 
 def test_rolling_back_is_one_call(client, pets):

@@ -227,6 +227,7 @@ def test_an_evaluation_by_group_reads_as_plain_types(fake, client):
     judged = client.evaluate_head("pets", vectors=EYE, labels=["cat"] * 4, groups=["adult", "kitten"] * 2).groups
     assert [group.group for group in judged.groups] == ["adult", "kitten"]
     assert judged.groups[0].answered_accuracy is None
+    assert judged.small == {"senior": 3}
     assert (judged.best, judged.worst, judged.gap, judged.p_value) == (
         "adult",
         "kitten",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frostline.cli.arguments import Filter, Parameters
+from frostline.cli.example_files import naming_files
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_groups import show_groups
 from frostline.cli.head_output import percent, percent_interval
-from frostline.cli.head_progress import patience_seconds
+from frostline.cli.head_progress import patience_seconds, question_progress
 from frostline.cli.inputs import Files, Texts, inputs_of
 from frostline.cli.labelled_arguments import (
     AnsweredTask,
@@ -32,6 +33,8 @@ from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
     from frostline.client import Evaluation, Interval, Prediction, Predictions, ValueEvaluation
+
+_SHOWN_UNKNOWN = 20
 
 
 @client_command
@@ -88,7 +91,8 @@ def evaluate_head(
     records = records_of(collection, label_field, filter, param, vector, group_field)
     if not examples and records is None:
         raise typer.BadParameter("give SOURCE or --collection; a head is judged on labelled examples")
-    with session.connect() as client:
+    with session.connect() as client, naming_files(examples), question_progress(session) as report:
+        report("judging", 0.0)  # the server tells nothing until it is done
         judged = client.evaluate_head(
             name, examples, records=records, version=version, timeout_seconds=patience_seconds(session)
         )
@@ -201,12 +205,15 @@ def _show_evaluation(name: str, judged: "Evaluation", worst: int) -> None:
             "Label sets": f"hold the true label in {percent(judged.set_coverage)}, {judged.mean_set_size:.2f} labels",
         }
     )
+    if unknown := judged.unknown_labels:
+        more = f" and {len(unknown) - _SHOWN_UNKNOWN:,} more" if len(unknown) > _SHOWN_UNKNOWN else ""
+        say(f"Labels that {name} does not know, all errors: {', '.join(unknown[:_SHOWN_UNKNOWN])}{more}", "yellow")
     if not worst:
         return
     say("")
     columns = [Column("WORST CLASS", elide=True)]
     columns += (Column(heading, "right") for heading in ("F1", "PRECISION", "RECALL", "EXAMPLES"))
-    classes = sorted(judged.classes, key=lambda one: one.f1)[:worst]
+    classes = sorted((one for one in judged.classes if one.support), key=lambda one: one.f1)[:worst]
     show_table(
         columns,
         (

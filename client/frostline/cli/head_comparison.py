@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frostline.cli.arguments import Filter, Parameters
+from frostline.cli.example_files import naming_files
 from frostline.cli.head_progress import patience_seconds, question_progress
 from frostline.cli.labelled_arguments import (
     Collection,
@@ -74,7 +75,7 @@ def compare_encoders(
         raise typer.BadParameter("give SOURCE or --collection; encoders are compared on labelled examples")
     inputs = _seen(seen, text_field, image_field)
     names, depths = encoder or [], layer or []
-    with session.connect() as client:
+    with session.connect() as client, naming_files(examples):
         if only_cost:
             costs = client.comparison_cost(
                 examples, encoders=names, layers=depths, records=records, seen=inputs, max_examples=max_examples

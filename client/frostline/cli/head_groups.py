@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from frostline.client import GroupAnswers, GroupComparison, Interval
 
 _MOST_THRESHOLD = 1.0
+_SHOWN_SMALL = 20
 
 
 def show_groups(found: "GroupComparison") -> None:
@@ -32,6 +33,10 @@ def show_groups(found: "GroupComparison") -> None:
             for group in found.groups
         ),
     )
+    if found.small:
+        told = ", ".join(f"{name} ({count})" for name, count in list(found.small.items())[:_SHOWN_SMALL])
+        more = f" and {len(found.small) - _SHOWN_SMALL:,} more" if len(found.small) > _SHOWN_SMALL else ""
+        say(f"Not judged, with fewer than 10 examples: {told}{more}", "dim")
     say("")
     show_fields(
         {

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from frostline.cli.head_progress import step_text
 from frostline.cli.output import Column, duration, say, show_fields, show_json, show_table
 from frostline.cli.session import Session
 
@@ -28,7 +29,7 @@ def show_head(head: "Head", session: Session, number: int = 0) -> None:
     if head.versions:
         say("")
         _show_versions(head)
-        _show_version(head.version(number) or head.serving or head.versions[0])
+        _show_version(head.version(number) or head.serving or head.versions[0], head)
 
 
 def show_trained(head: "Head", session: Session) -> None:
@@ -40,7 +41,7 @@ def show_trained(head: "Head", session: Session) -> None:
     fields = {"Head": f"{head.name}, version {version.version}", "State": _state(version, head)}
     if version.state == "ready":
         show_fields(fields | _version_fields(version))
-        _show_trials(version)
+        _show_trials(version, head)
     else:
         show_fields(fields)
 
@@ -58,6 +59,9 @@ def _show_versions(head: "Head") -> None:
     )
     show_table(columns, (_version_row(head, version) for version in head.versions))
     for version in head.versions:
+        if version.step:
+            doing = step_text(version.step)
+            say(f"Version {version.version} is being trained: {doing}, {percent(version.progress)} done", "dim")
         if version.failure:
             say(f"Version {version.version} failed: {version.failure}", "red")
 
@@ -72,11 +76,11 @@ def percent_interval(figure: "Interval") -> str:
     return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
 
 
-def _show_version(version: "HeadVersion") -> None:
+def _show_version(version: "HeadVersion", head: "Head") -> None:
     if version.state == "ready":
         say("")
         show_fields({"Version": str(version.version)} | _version_fields(version))
-        _show_trials(version)
+        _show_trials(version, head)
         _show_classes(version)
 
 
@@ -148,16 +152,23 @@ def _version_row(head: "Head", version: "HeadVersion") -> tuple[object, ...]:
         version.version,
         "serves" if version.version == head.serving_version else version.state,
         version.recipe,
-        f"{version.example_count:,}",
-        f"{len(version.classes):,}",
+        f"{version.example_count:,}" if version.example_count else "",  # not known until it is ready
+        f"{len(version.classes):,}" if version.classes else "",
         "" if version.held_out_accuracy is None else percent(version.held_out_accuracy),
         duration(version.train_seconds) if version.state == "ready" else "",
         f"{version.create_time:%Y-%m-%d %H:%M}",
     )
 
 
-def _show_trials(version: "HeadVersion") -> None:
+def _show_trials(version: "HeadVersion", head: "Head") -> None:
     if not version.trials:
+        return
+    # An update tries nothing, and keeps what was measured on the examples before it.
+    before = [
+        each.version for each in head.versions if each.version < version.version and each.trials == version.trials
+    ]
+    if before:
+        say(f"Recipe and strength are those of version {min(before)}, which says what was tried.", "dim")
         return
     columns = (Column("TRIED"), Column("STRENGTH", "right"), Column("LOG LOSS", "right", "cyan"), Column(""))
     trials = sorted(version.trials, key=lambda trial: trial.log_loss)

@@ -11,7 +11,8 @@ from frostline.cli.session import Session
 _PERCENT = 100
 _STEP_SECONDS = 600.0
 _STEPS = {
-    "waiting": "Waiting for other trainings",
+    "judging": "Judging",
+    "waiting": "Waiting for others in line before",
     "embedding": "Embedding examples",
     "choosing": "Choosing a recipe",
     "fitting": "Fitting",
@@ -20,6 +21,11 @@ _STEPS = {
     "labelling": "Labelling records",
     "selecting": "Selecting",
 }
+
+
+def step_text(step: str) -> str:
+    """What is being done, for people."""
+    return _STEPS.get(step, step.capitalize())
 
 
 @contextmanager
@@ -37,7 +43,7 @@ def question_progress(session: Session, text: str = "Sending examples") -> Gener
             nonlocal before
             if step != before:
                 before = step
-                shown.step(_STEPS.get(step, step.capitalize()))
+                shown.step(step_text(step))
             shown.update(round(share * _PERCENT), _PERCENT)
 
         yield report
@@ -64,7 +70,8 @@ def training_progress(session: Session, head: str) -> Generator[Callable[[str, f
         except KeyboardInterrupt:
             if begun:
                 sys.stderr.write(
-                    f"interrupted; the server may go on training: frostline heads show {head} tells how it went\n"
+                    f"interrupted; the server goes on training: `frostline heads show {head}` tells how it went, "
+                    f"`frostline heads cancel {head}` breaks it off\n"
                 )
             raise
 

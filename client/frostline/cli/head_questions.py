@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from frostline.cli.arguments import Filter, Parameters, parameters
+from frostline.cli.example_files import naming_files
 from frostline.cli.head_output import percent
 from frostline.cli.head_progress import patience_seconds, question_progress
 from frostline.cli.inputs import Files, Texts, inputs_of
@@ -180,7 +181,7 @@ def audit(
     records = records_of(collection, label_field, filter, param, vector)
     if not examples and records is None and not head:
         raise typer.BadParameter("give SOURCE, --collection or --head; an audit looks at labelled examples")
-    with session.connect() as client, question_progress(session, "Sending inputs") as report:
+    with session.connect() as client, naming_files(examples), question_progress(session, "Sending inputs") as report:
         found = client.audit_labels(
             head,
             examples,

@@ -48,7 +48,8 @@ def predict_records(
     Run again after it was interrupted, or for what is new, it changes only what is not so already. A record that cannot
     be written does not stop the others; the exit code is then 1.
     """
-    with session.connect() as client, question_progress(session, "Labelling records") as report:
+    with session.connect() as client, question_progress(session, "Sending") as report:
+        report("labelling", 0.0)
         found = client.predict_records(
             name,
             collection,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from frostline.cli.arguments import Filter, Parameters
+from frostline.cli.example_files import naming_files
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_output import show_trained
 from frostline.cli.head_progress import patience_seconds, training_progress
@@ -155,7 +156,7 @@ def train_head(
         raise typer.BadParameter("give SOURCE, --collection or --describe; a head learns from something")
     if not encoder and records is None and all(example.image is None for example in examples):
         encoder = TEXT_ENCODER
-    with session.connect() as client, training_progress(session, name) as report:
+    with session.connect() as client, naming_files(examples), training_progress(session, name) as report:
         head = client.train_head(
             name,
             examples,
@@ -217,7 +218,8 @@ def update_head(
     records = records_of(collection, label_field, filter, param, vector)
     if not (added or removed or remove_class or records):
         raise typer.BadParameter("give SOURCE, --collection, --remove or --remove-class; there is nothing to change")
-    with session.connect() as client, training_progress(session, name) as report:
+    named = naming_files([] if added and removed else added or removed)  # else a number may be of either
+    with session.connect() as client, named, training_progress(session, name) as report:
         head = client.update_head(
             name,
             added,

@@ -113,6 +113,19 @@ def show(session: Session, name: HeadName, version: Version = 0) -> None:
     show_head(head, session, version)
 
 
+@app.command("cancel")
+@client_command
+def cancel_head(session: Session, name: HeadName) -> None:
+    """Break off the training of a head; the version that serves goes on, and a new training can begin at once."""
+    with session.connect() as client:
+        head = client.cancel_head(name)
+    if session.as_json:
+        show_json(head)
+    else:
+        serving = f"version {head.serving_version} goes on serving" if head.serving_version else "no version serves yet"
+        say(f"Cancelled version {head.versions[0].version} of {name}; {serving}.")
+
+
 @app.command("rollback")
 @client_command
 def rollback_head(
@@ -153,8 +166,8 @@ def _row(head: "Head") -> tuple[object, ...]:
         head.serving_version or "",
         f"{head.versions[0].version}, {head.versions[0].state}" if head.versions else "",
         told.recipe if told else "",
-        f"{len(told.classes):,}" if told else "",
-        f"{told.example_count:,}" if told else "",
+        f"{len(told.classes):,}" if told and told.classes else "",
+        f"{told.example_count:,}" if told and told.example_count else "",
         percent(told.held_out_accuracy) if told and told.held_out_accuracy is not None else "",
         head.encoder or "vectors",
         head.description,

@@ -46,7 +46,8 @@ class ComparisonMethods:
                 whether the examples are near or far.
             max_examples: the most examples that are compared on, of each class its share; 2,000 when 0.
             cost: called with what it takes, before it begins.
-            progress: called with the step (`embedding`, `waiting`, `comparing`) and how much of it all is done.
+            progress: called with the step (`starting`, `embedding`, `waiting`, `comparing`) and how much of it all
+                is done.
             timeout_seconds: the longest time without a report of the server, 600 when None.
 
         Raises:

@@ -36,7 +36,8 @@ class FindingMethods:
             records: records of a collection, instead of `inputs`.
             version: of the head; the one that serves when 0.
             limit: the most inputs that are listed as shifted.
-            progress: called with the step (`waiting`, `embedding`, `comparing`) and how much of it all is done.
+            progress: called with the step (`starting`, `waiting`, `embedding`, `comparing`) and how much of it all
+                is done.
             timeout_seconds: the longest time without a report of the server.
 
         Raises:
@@ -84,8 +85,8 @@ class FindingMethods:
             collection: where `record_id` of examples is looked up.
             version: of the head; the one that serves when 0.
             limit: the most that is listed of each kind.
-            progress: called with the step (`waiting`, `embedding`, `judging labels`, `comparing examples`) and how much
-                of it all is done.
+            progress: called with the step (`starting`, `waiting`, `embedding`, `judging labels`, `comparing examples`)
+                and how much of it all is done.
             timeout_seconds: the longest time without a report of the server.
 
         Raises:
@@ -136,7 +137,8 @@ class FindingMethods:
                 `coverage` without a head or with one that answers several labels or numbers.
             encoder: of texts and images, where no head is named.
             version: of the head; the one that serves when 0.
-            progress: called with the step (`waiting`, `embedding`, `selecting`) and how much of it all is done.
+            progress: called with the step (`starting`, `waiting`, `embedding`, `selecting`) and how much of it all
+                is done.
             timeout_seconds: the longest time without a report of the server.
 
         Returns:

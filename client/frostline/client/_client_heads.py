@@ -47,8 +47,8 @@ class HeadMethods:
     ) -> Head:
         """Trains a head, and waits until it can predict; where the name is taken, a new version of that head.
 
-        An interrupted wait does not interrupt the training. Texts and images that are too large for one request are
-        embedded first, batch by batch.
+        An interrupted wait does not interrupt the training; `cancel_head` does. Texts and images that are too large for
+        one request are embedded first, batch by batch.
 
         Args:
             name: lower-case letters, digits, hyphens and underscores, at most 63.
@@ -218,6 +218,20 @@ class HeadMethods:
                 timeout_seconds=timeout_seconds,
             )
         )
+
+    def cancel_head(self, name: str, *, timeout_seconds: float | None = None) -> Head:
+        """Breaks off the training of the newest version; the version that serves goes on.
+
+        A new training may begin at once. Whoever waits for the version gets HeadFailed. Done again, it changes nothing.
+
+        Returns:
+            The head; its newest version has failed.
+
+        Raises:
+            NotFound: there is no such head.
+            FailedPrecondition: its newest version is not being trained.
+        """
+        return run(self._operations.cancel_head(name, timeout_seconds=timeout_seconds))
 
     def get_head(self, name: str, *, timeout_seconds: float | None = None) -> Head:
         """Gets one head and its versions.

@@ -20,6 +20,7 @@ def comparison_of(message: v1.GroupComparison) -> groups.GroupComparison:
             gap_before=interval_of(mitigation.gap_before) if mitigation.HasField("gap_before") else None,
             gap_after=interval_of(mitigation.gap_after) if mitigation.HasField("gap_after") else None,
         ),
+        small={each.group: each.example_count for each in message.small},
     )
 
 

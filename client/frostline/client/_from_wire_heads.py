@@ -77,6 +77,7 @@ def evaluation_of(message: v1.Evaluation) -> predictions.Evaluation:
         answered_accuracy=message.answered_accuracy if message.HasField("answered_accuracy") else None,
         set_coverage=message.set_coverage,
         mean_set_size=message.mean_set_size,
+        unknown_labels=tuple(message.unknown_labels),
         classes=tuple(map(_class_evaluation_of, message.classes)),
         confusion=confusion.reshape(2 * [count if confusion.size else 0]),
         groups=comparison_of(message.groups) if message.HasField("groups") else None,
@@ -118,6 +119,8 @@ def _version_of(message: v1.HeadVersion) -> heads.HeadVersion:
         margin=message.margin if message.HasField("margin") else None,
         scaling=_scaling(message.scaling),
         target_count=message.target_count,
+        step=message.step,
+        progress=message.progress,
     )
 
 

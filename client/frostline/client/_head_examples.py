@@ -29,8 +29,9 @@ from frostline.v1 import head_service_pb2 as v1
 from frostline.wire import tensors
 
 HeadProgress = Callable[[str, float], None]
-"""Called with the step (`waiting`, `embedding`, `choosing`, `fitting`, `calibrating`, `writing`) and how much of it all
-is done, from 0 to 1. While the client embeds what is too large for one request, that is a share of this alone."""
+"""Called with the step (`starting`, `waiting` for others in line before it, `embedding`, `choosing`, `fitting`,
+`calibrating`, `writing`) and how much of it all is done, from 0 to 1. While the client embeds what is too large for one
+request, that is a share of this alone."""
 
 Embedder = Callable[[], Awaitable[tuple[str, EmbeddingSpace | None]]]
 """Finds out a head's encoder and, where it has one already, its space; no encoder where contents must travel whole."""

@@ -155,6 +155,11 @@ class HeadCalls(ExampleCalls):
         begun = await self._call(self._transport.heads.MergeHeads, request, timeout_seconds)
         return await self._trained(begun, wait, progress, timeout_seconds)
 
+    async def cancel_head(self, name: str, *, timeout_seconds: float | None = None) -> Head:
+        """Breaks off a training; see `Client.cancel_head`."""
+        request = v1.CancelHeadRequest(name=head_path(name))
+        return head_of(await self._call(self._transport.heads.CancelHead, request, timeout_seconds))
+
     async def get_head(self, name: str, *, timeout_seconds: float | None = None) -> Head:
         """Gets one head; see `Client.get_head`."""
         request = v1.GetHeadRequest(name=head_path(name))
@@ -233,7 +238,7 @@ def _ready(head: Head, number: int) -> Head:
     if version is None or version.state == "training":
         raise Internal(f"the server stopped reporting on version {number} of head {head.name!r} before it was ready")
     if version.state == "failed":
-        advice = "" if version.failure.startswith("interrupted") else "; change that and train it again"
+        advice = "" if version.failure.startswith(("interrupted", "cancelled")) else "; change that and train it again"
         serving = f"; version {head.serving_version} goes on serving" if head.serving_version else ""
         raise HeadFailed(
             f"version {number} of head {head.name!r} could not be trained: {version.failure}{advice}{serving}"

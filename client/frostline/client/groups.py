@@ -1,5 +1,6 @@
 """How heads fare by group, and what thresholds of their own would do for groups."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from frostline.client.predictions import Interval
@@ -13,7 +14,7 @@ class GroupEvaluation:
         group: its name.
         example_count: how many examples are in it.
         accuracy: the share predicted right.
-        macro_f1: the mean F1 of classes that an example of the group is of or was taken for.
+        macro_f1: the mean F1 of classes that an example of the group is of.
         calibration_error: expected calibration error, 15 bins of equal width.
         abstained_share: the share that the head abstains from.
         answered_accuracy: accuracy on the others; None where there are none.
@@ -90,6 +91,8 @@ class GroupComparison:
         gap: accuracy of the best less that of the worst, with the interval of the difference between these two.
         p_value: how often the gap would be as large if chance alone had put examples into groups.
         mitigation: thresholds that would close it.
+        small: groups of fewer than 10 examples, and how many each has: they are not judged, and no figure here counts
+            them.
     """
 
     groups: tuple[GroupEvaluation, ...]
@@ -98,3 +101,4 @@ class GroupComparison:
     gap: Interval
     p_value: float
     mitigation: GroupMitigation
+    small: Mapping[str, int]

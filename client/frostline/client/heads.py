@@ -139,6 +139,8 @@ class HeadVersion:
             few examples to say, and of other tasks.
         scaling: what is done to the values of each embedding first; the chosen one where `auto` was asked for.
         target_count: how many unlabelled inputs it is adapted to.
+        step: what is being done while it is trained, see `HeadProgress`; empty otherwise.
+        progress: how much of its training is done, from 0 to 1; 0 once it is over.
     """
 
     version: int
@@ -158,6 +160,8 @@ class HeadVersion:
     margin: float | None = None
     scaling: str = "none"
     target_count: int = 0
+    step: str = ""
+    progress: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,13 +249,11 @@ class Evaluation:
         example_count: examples judged.
         accuracy: the share predicted right; of several labels, of examples whose labels are all right. Of numbers this
             and `macro_f1` are nan, and `value` says how the head fared.
-        macro_f1: the mean F1 of classes that an example is of or was taken for.
+        macro_f1: the mean F1 of classes that an example is of.
         calibration_error: expected calibration error, 15 bins of equal width.
         log_loss: mean over the examples of known classes, in nats; None where there are none.
-        overfitting_gap: accuracy on the training examples less accuracy here; None where the former is not known, as
-            after a merge.
-        abstain_auroc: area under the ROC of probability against being right: how well abstaining picks errors. None
-            where all are right or all wrong.
+        overfitting_gap: accuracy on the training examples less accuracy here; None where the former is not known.
+        abstain_auroc: area under the ROC of probability against being right; None where all are right or all wrong.
         abstained_share: the share of examples it abstains from.
         answered_accuracy: accuracy on the others; None where there are none.
         set_coverage: the share of label sets that hold the true label.
@@ -267,6 +265,7 @@ class Evaluation:
         hamming_loss: of several labels, the share of all labels of all examples, had or not, that are wrong; else None.
         value: how a head that answers numbers fared; else None.
         groups: the same by group, for heads of classes; None where the examples have none.
+        unknown_labels: labels of the examples that the head does not know.
     """
 
     version: int
@@ -287,6 +286,7 @@ class Evaluation:
     hamming_loss: float | None = None
     value: ValueEvaluation | None = None
     groups: "GroupComparison | None" = None
+    unknown_labels: tuple[str, ...] = ()
 
     def most_confused(self, limit: int = 10) -> list[tuple[str, str, int]]:
         """The pairs that are mixed up most: the true label, the predicted one, and how often; most frequent first."""

@@ -688,7 +688,9 @@ class WatchHeadResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     HEAD_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `choosing`, `fitting`, `calibrating`, `writing`."""
+    """Output only. What is being done: `starting`, `waiting` (for others, in line before it), `embedding`, `choosing`,
+    `fitting`, `calibrating`, `writing`.
+    """
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -706,6 +708,24 @@ class WatchHeadResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["head", b"head", "progress", b"progress", "step", b"step"]) -> None: ...
 
 global___WatchHeadResponse = WatchHeadResponse
+
+@typing.final
+class CancelHeadRequest(google.protobuf.message.Message):
+    """Asks for a training to be broken off."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Required. The resource name, `heads/{head}`."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___CancelHeadRequest = CancelHeadRequest
 
 @typing.final
 class GetHeadRequest(google.protobuf.message.Message):
@@ -906,6 +926,8 @@ class HeadVersion(google.protobuf.message.Message):
     MARGIN_FIELD_NUMBER: builtins.int
     SCALING_FIELD_NUMBER: builtins.int
     TARGET_COUNT_FIELD_NUMBER: builtins.int
+    STEP_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. Its number, from 1."""
     state: global___HeadState.ValueType
@@ -938,6 +960,10 @@ class HeadVersion(google.protobuf.message.Message):
     """Output only. What is done to the values of each embedding first; never AUTO once it is ready."""
     target_count: builtins.int
     """Output only. How many unlabelled inputs it is adapted to."""
+    step: builtins.str
+    """Output only. What is being done while it is trained, as `WatchHeadResponse.step`; empty otherwise."""
+    progress: builtins.float
+    """Output only. How much of its training is done, from 0 to 1; 0 once it is over."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. When it was asked for."""
@@ -970,9 +996,11 @@ class HeadVersion(google.protobuf.message.Message):
         margin: builtins.float | None = ...,
         scaling: global___FeatureScaling.ValueType = ...,
         target_count: builtins.int = ...,
+        step: builtins.str = ...,
+        progress: builtins.float = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "create_time", b"create_time", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_held_out_accuracy", b"_held_out_accuracy", "_margin", b"_margin", "abstain_threshold", b"abstain_threshold", "classes", b"classes", "create_time", b"create_time", "exact_updates", b"exact_updates", "example_count", b"example_count", "failure", b"failure", "held_out_accuracy", b"held_out_accuracy", "margin", b"margin", "progress", b"progress", "recipe", b"recipe", "scaling", b"scaling", "state", b"state", "step", b"step", "strength", b"strength", "target_count", b"target_count", "temperature", b"temperature", "train_seconds", b"train_seconds", "trials", b"trials", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_held_out_accuracy", b"_held_out_accuracy"]) -> typing.Literal["held_out_accuracy"] | None: ...
     @typing.overload
@@ -1432,6 +1460,7 @@ class Evaluation(google.protobuf.message.Message):
     HAMMING_LOSS_FIELD_NUMBER: builtins.int
     VALUE_FIELD_NUMBER: builtins.int
     GROUPS_FIELD_NUMBER: builtins.int
+    UNKNOWN_LABELS_FIELD_NUMBER: builtins.int
     version: builtins.int
     """Output only. The version that was judged."""
     example_count: builtins.int
@@ -1466,7 +1495,7 @@ class Evaluation(google.protobuf.message.Message):
 
     @property
     def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
-        """Output only. The mean F1 of classes that an example is of or was taken for."""
+        """Output only. The mean F1 of classes that an example is of; of several labels, of those that an example has."""
 
     @property
     def classes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ClassEvaluation]:
@@ -1490,6 +1519,10 @@ class Evaluation(google.protobuf.message.Message):
     def groups(self) -> global___GroupComparison:
         """Output only. The same by group, for heads of classes; unset where the examples have none."""
 
+    @property
+    def unknown_labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Output only. Labels of the examples that the head does not know, by name: no prediction can be one of these."""
+
     def __init__(
         self,
         *,
@@ -1511,9 +1544,10 @@ class Evaluation(google.protobuf.message.Message):
         hamming_loss: builtins.float | None = ...,
         value: global___ValueEvaluation | None = ...,
         groups: global___GroupComparison | None = ...,
+        unknown_labels: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "value", b"value"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "value", b"value", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_abstain_auroc", b"_abstain_auroc", "_answered_accuracy", b"_answered_accuracy", "_hamming_loss", b"_hamming_loss", "_log_loss", b"_log_loss", "_overfitting_gap", b"_overfitting_gap", "abstain_auroc", b"abstain_auroc", "abstained_share", b"abstained_share", "accuracy", b"accuracy", "answered_accuracy", b"answered_accuracy", "calibration_error", b"calibration_error", "classes", b"classes", "confusion", b"confusion", "example_count", b"example_count", "groups", b"groups", "hamming_loss", b"hamming_loss", "log_loss", b"log_loss", "macro_f1", b"macro_f1", "mean_set_size", b"mean_set_size", "micro_f1", b"micro_f1", "overfitting_gap", b"overfitting_gap", "set_coverage", b"set_coverage", "unknown_labels", b"unknown_labels", "value", b"value", "version", b"version"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_abstain_auroc", b"_abstain_auroc"]) -> typing.Literal["abstain_auroc"] | None: ...
     @typing.overload
@@ -1559,7 +1593,7 @@ class GroupEvaluation(google.protobuf.message.Message):
 
     @property
     def macro_f1(self) -> frostline.v1.interval_pb2.Interval:
-        """Output only. The mean F1 of classes that an example of the group is of or was taken for."""
+        """Output only. The mean F1 of classes that an example of the group is of."""
 
     def __init__(
         self,
@@ -1680,6 +1714,28 @@ class GroupMitigation(google.protobuf.message.Message):
 global___GroupMitigation = GroupMitigation
 
 @typing.final
+class SmallGroup(google.protobuf.message.Message):
+    """A group that is too small to be judged."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: builtins.int
+    EXAMPLE_COUNT_FIELD_NUMBER: builtins.int
+    group: builtins.str
+    """Output only. Its name."""
+    example_count: builtins.int
+    """Output only. How many examples are in it."""
+    def __init__(
+        self,
+        *,
+        group: builtins.str = ...,
+        example_count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["example_count", b"example_count", "group", b"group"]) -> None: ...
+
+global___SmallGroup = SmallGroup
+
+@typing.final
 class GroupComparison(google.protobuf.message.Message):
     """How groups of examples fared."""
 
@@ -1691,6 +1747,7 @@ class GroupComparison(google.protobuf.message.Message):
     GAP_FIELD_NUMBER: builtins.int
     P_VALUE_FIELD_NUMBER: builtins.int
     MITIGATION_FIELD_NUMBER: builtins.int
+    SMALL_FIELD_NUMBER: builtins.int
     best: builtins.str
     """Output only. The group of the highest accuracy."""
     worst: builtins.str
@@ -1709,6 +1766,10 @@ class GroupComparison(google.protobuf.message.Message):
     def mitigation(self) -> global___GroupMitigation:
         """Output only. Thresholds that would close it."""
 
+    @property
+    def small(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SmallGroup]:
+        """Output only. Groups of fewer than 10 examples, by name: they are not judged, and no figure here counts them."""
+
     def __init__(
         self,
         *,
@@ -1718,9 +1779,10 @@ class GroupComparison(google.protobuf.message.Message):
         gap: frostline.v1.interval_pb2.Interval | None = ...,
         p_value: builtins.float = ...,
         mitigation: global___GroupMitigation | None = ...,
+        small: collections.abc.Iterable[global___SmallGroup] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["gap", b"gap", "mitigation", b"mitigation"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "worst", b"worst"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["best", b"best", "gap", b"gap", "groups", b"groups", "mitigation", b"mitigation", "p_value", b"p_value", "small", b"small", "worst", b"worst"]) -> None: ...
 
 global___GroupComparison = GroupComparison
 
@@ -1786,7 +1848,7 @@ class MeasureTransferResponse(google.protobuf.message.Message):
     REPORT_FIELD_NUMBER: builtins.int
     HTML_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, and then what is learned."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, and then what is learned."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     html: builtins.bytes
@@ -1873,7 +1935,7 @@ class CompareEncodersResponse(google.protobuf.message.Message):
     COST_FIELD_NUMBER: builtins.int
     COMPARISON_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `comparing`."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -2014,7 +2076,7 @@ class MeasureDriftResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     DRIFT_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `comparing`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `comparing`."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -2080,7 +2142,9 @@ class AuditLabelsResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     AUDIT_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `judging labels`, `comparing examples`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `judging labels`,
+    `comparing examples`.
+    """
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property
@@ -2150,7 +2214,7 @@ class SuggestLabelsResponse(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     SUGGESTIONS_FIELD_NUMBER: builtins.int
     step: builtins.str
-    """Output only. What is being done: `waiting`, `embedding`, `selecting`."""
+    """Output only. What is being done: `starting`, `waiting`, `embedding`, `selecting`."""
     progress: builtins.float
     """Output only. How much of it all is done, from 0 to 1."""
     @property

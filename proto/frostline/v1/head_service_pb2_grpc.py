@@ -55,6 +55,11 @@ class HeadServiceStub(object):
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.WatchHeadRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_head__service__pb2.WatchHeadResponse.FromString,
                 _registered_method=True)
+        self.CancelHead = channel.unary_unary(
+                '/frostline.v1.HeadService/CancelHead',
+                request_serializer=frostline_dot_v1_dot_head__service__pb2.CancelHeadRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_head__service__pb2.Head.FromString,
+                _registered_method=True)
         self.GetHead = channel.unary_unary(
                 '/frostline.v1.HeadService/GetHead',
                 request_serializer=frostline_dot_v1_dot_head__service__pb2.GetHeadRequest.SerializeToString,
@@ -151,6 +156,14 @@ class HeadServiceServicer(object):
 
     def WatchHead(self, request, context):
         """Tells how far the newest version is, until it is ready or has failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelHead(self, request, context):
+        """Breaks off the training of the newest version, which has failed then; the version that serves goes on, and a new one
+        may be begun at once. Done again, it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -272,6 +285,11 @@ def add_HeadServiceServicer_to_server(servicer, server):
                     servicer.WatchHead,
                     request_deserializer=frostline_dot_v1_dot_head__service__pb2.WatchHeadRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_head__service__pb2.WatchHeadResponse.SerializeToString,
+            ),
+            'CancelHead': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelHead,
+                    request_deserializer=frostline_dot_v1_dot_head__service__pb2.CancelHeadRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_head__service__pb2.Head.SerializeToString,
             ),
             'GetHead': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHead,
@@ -448,6 +466,33 @@ class HeadService(object):
             '/frostline.v1.HeadService/WatchHead',
             frostline_dot_v1_dot_head__service__pb2.WatchHeadRequest.SerializeToString,
             frostline_dot_v1_dot_head__service__pb2.WatchHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelHead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frostline.v1.HeadService/CancelHead',
+            frostline_dot_v1_dot_head__service__pb2.CancelHeadRequest.SerializeToString,
+            frostline_dot_v1_dot_head__service__pb2.Head.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,14 @@ class HeadServiceStub:
     ]
     """Tells how far the newest version is, until it is ready or has failed."""
 
+    CancelHead: grpc.UnaryUnaryMultiCallable[
+        frostline.v1.head_service_pb2.CancelHeadRequest,
+        frostline.v1.head_service_pb2.Head,
+    ]
+    """Breaks off the training of the newest version, which has failed then; the version that serves goes on, and a new one
+    may be begun at once. Done again, it changes nothing.
+    """
+
     GetHead: grpc.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.GetHeadRequest,
         frostline.v1.head_service_pb2.Head,
@@ -163,6 +171,14 @@ class HeadServiceAsyncStub:
         frostline.v1.head_service_pb2.WatchHeadResponse,
     ]
     """Tells how far the newest version is, until it is ready or has failed."""
+
+    CancelHead: grpc.aio.UnaryUnaryMultiCallable[
+        frostline.v1.head_service_pb2.CancelHeadRequest,
+        frostline.v1.head_service_pb2.Head,
+    ]
+    """Breaks off the training of the newest version, which has failed then; the version that serves goes on, and a new one
+    may be begun at once. Done again, it changes nothing.
+    """
 
     GetHead: grpc.aio.UnaryUnaryMultiCallable[
         frostline.v1.head_service_pb2.GetHeadRequest,
@@ -286,6 +302,16 @@ class HeadServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[frostline.v1.head_service_pb2.WatchHeadResponse], collections.abc.AsyncIterator[frostline.v1.head_service_pb2.WatchHeadResponse]]:
         """Tells how far the newest version is, until it is ready or has failed."""
+
+    @abc.abstractmethod
+    def CancelHead(
+        self,
+        request: frostline.v1.head_service_pb2.CancelHeadRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[frostline.v1.head_service_pb2.Head, collections.abc.Awaitable[frostline.v1.head_service_pb2.Head]]:
+        """Breaks off the training of the newest version, which has failed then; the version that serves goes on, and a new one
+        may be begun at once. Done again, it changes nothing.
+        """
 
     @abc.abstractmethod
     def GetHead(

@@ -49,7 +49,7 @@ async def test_every_depth_is_ranked_after_the_cost_was_told(server):
     assert cost.seconds == pytest.approx(sum(each.embed_seconds + each.compare_seconds for each in cost.candidates))
     shares = [each.progress for each in answers[1:]]
     assert shares == sorted(shares)
-    assert {each.step for each in answers[1:-1]} <= {"waiting", "embedding", "comparing"}
+    assert {each.step for each in answers[1:-1]} <= {"starting", "embedding", "comparing"}
     found = answers[-1].comparison
     assert (found.example_count, found.class_count) == (len(TEXTS), 2)
     assert sorted(each.space.layer for each in found.encoders) == DEPTHS

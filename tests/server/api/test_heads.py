@@ -223,6 +223,8 @@ async def test_a_request_that_is_sent_again_begins_nothing_again(server):
     async for _ in calls.WatchHead(h.WatchHeadRequest(name="heads/sides")):
         pass
     assert len((await calls.CreateHead(request)).versions) == 1
+    await trained(calls, calls.CreateHead(create("others", examples=points(1), options=RIDGE)), "others")
+    parts = [h.MergePart(head=f"heads/{name}") for name in ("sides", "others")]
     update = h.UpdateHeadRequest(name="heads/sides", removed_classes=["left"], request_id="twice")
     update.added.CopyFrom(h.Examples(examples=[h.Example(vector=vector([0, 1.5, 1]), label="up")]))
     for _ in range(2):
@@ -230,7 +232,7 @@ async def test_a_request_that_is_sent_again_begins_nothing_again(server):
     async for _ in calls.WatchHead(h.WatchHeadRequest(name="heads/sides")):
         pass
     assert len((await calls.UpdateHead(update)).versions) == 2
-    merge = h.MergeHeadsRequest(head_id="both", parts=2 * [h.MergePart(head="heads/sides")], request_id="once")
+    merge = h.MergeHeadsRequest(head_id="both", parts=parts, request_id="once")
     for _ in range(2):
         assert len((await calls.MergeHeads(merge)).versions) == 1
     request.description = "another"
@@ -250,6 +252,31 @@ async def test_heads_that_do_not_go_together_are_refused_at_the_call(server):
         code, why = await said(calls.MergeHeads(merge))
         assert (code, "heads with different recipe" in why) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     assert len((await calls.ListHeads(h.ListHeadsRequest())).heads) == 2
+
+
+async def test_a_head_is_not_merged_with_itself(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    archive = b"".join([chunk.data async for chunk in calls.ExportHead(h.ExportHeadRequest(name="heads/sides"))])
+    for part, name in (
+        (h.MergePart(head="heads/sides"), "head 'sides'"),
+        (h.MergePart(archive=archive), "the archive"),
+    ):
+        code, why = await said(calls.MergeHeads(h.MergeHeadsRequest(head_id="both", parts=[part, part])))
+        assert (code, f"{name}" in why, "count twice" in why) == (grpc.StatusCode.INVALID_ARGUMENT, True, True)
+
+
+async def test_heads_of_two_spaces_are_named_where_they_were_to_be_merged(server):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    texts = h.Examples(examples=[text("red cat", "animal"), text("blue house", "building")])
+    of_texts = create("words", examples=texts, options=RIDGE, encoder="encoders/tiny")
+    await trained(calls, calls.CreateHead(of_texts), "words")
+    parts = [h.MergePart(head=f"heads/{name}") for name in ("sides", "words")]
+    code, why = await said(calls.MergeHeads(h.MergeHeadsRequest(head_id="both", parts=parts)))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert why.startswith("head 'words' of encoder 'tiny' has fingerprint")
+    assert ", head 'sides' holds fingerprint ''; only heads of one encoder" in why
 
 
 async def test_a_graph_that_is_damaged_is_not_exported(server):
@@ -311,6 +338,38 @@ async def test_whatever_ends_a_training_the_version_has_failed_and_says_so(serve
     version = await trained(server.calls, server.calls.CreateHead(create(examples=points(), options=RIDGE)))
     assert version.state == h.HEAD_STATE_FAILED
     assert version.failure == "training failed (MemoryError); the log of the server says more"
+
+
+async def test_a_training_is_cancelled_while_the_earlier_version_serves_and_another_begins_at_once(server, monkeypatch):
+    calls = server.calls
+    await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
+    goes_on, keep = threading.Event(), Heads.keep_examples
+
+    def slow(*given):
+        goes_on.wait(30)
+        keep(*given)
+
+    monkeypatch.setattr(Heads, "keep_examples", slow)
+    await calls.CreateHead(create(examples=points(1), options=RIDGE))
+    under_way = (await calls.GetHead(h.GetHeadRequest(name="heads/sides"))).versions
+    assert [each.step for each in under_way] == ["starting", ""]
+    assert (await calls.ListHeads(h.ListHeadsRequest())).heads[0].versions[0].step == "starting"
+    refusal = await said(calls.CreateHead(create(examples=points(1), options=RIDGE)))
+    assert "frostline heads cancel" in refusal[1]
+    cancel = h.CancelHeadRequest(name="heads/sides")
+    head = await calls.CancelHead(cancel)
+    newest = head.versions[0]
+    assert (head.serving_version, newest.version, newest.state) == (1, 2, h.HEAD_STATE_FAILED)
+    assert newest.failure == "cancelled while it was trained"
+    assert await calls.CancelHead(cancel) == head
+    assert await labels(calls, given([1, 0, 1])) == ["right"]
+    goes_on.set()
+    assert (await trained(calls, calls.CreateHead(create(examples=points(2), options=RIDGE)))).version == 3
+    code, why = await said(calls.CancelHead(cancel))
+    assert (code, why) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "head 'sides' is not being trained; version 3 is ready",
+    )
 
 
 async def test_a_head_whose_caller_has_gone_is_trained_to_the_end(server, monkeypatch):

@@ -61,6 +61,7 @@ async def test_one_question_waits_for_another_and_says_so(judging, workshop):
     workshop.let_go.set()
     assert await asyncio.gather(*tasks) == [{"number": 1}, {"number": 2}]
     assert told[0] == [("thinking", 0.5)]
+    assert told[1][:2] == [("waiting", 0.0), ("starting", 0.0)]
 
 
 async def test_a_question_ends_when_its_caller_goes_and_the_next_has_its_turn(judging, workshop):
@@ -76,7 +77,7 @@ async def test_a_question_ends_when_its_caller_goes_and_the_next_has_its_turn(ju
 
 async def test_a_tale_says_how_far_it_is_and_ends_with_the_answer(judging, workshop):
     tale = judging.told(lambda report: judging.answer(lambda folder: QUESTION, report))
-    assert await anext(tale) == Told("waiting", 0.0)
+    assert await anext(tale) == Told("starting", 0.0)
     assert await anext(tale) == Told("thinking", 0.5)
     workshop.let_go.set()
     assert [each async for each in tale] == [Answered({"number": 1})]

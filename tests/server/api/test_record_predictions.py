@@ -240,7 +240,16 @@ REFUSED = [
     ({"version": 7}, "NOT_FOUND", "has no version 7"),
     ({"collection": "collections/none"}, "NOT_FOUND", "'none'"),
     ({"vector_name": "photo"}, "NOT_FOUND", "has no vector 'photo'"),
-    ({"collection": "collections/words"}, "FAILED_PRECONDITION", "head 'sides'"),
+    (
+        {"collection": "collections/words"},
+        "FAILED_PRECONDITION",
+        "of collection 'words', of encoder 'tiny', has fingerprint",
+    ),
+    (
+        {"collection": "collections/words"},
+        "FAILED_PRECONDITION",
+        "head 'sides' holds fingerprint ''; name another vector",
+    ),
 ]
 
 

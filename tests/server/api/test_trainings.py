@@ -28,6 +28,15 @@ async def trainings():
     await made.close()
 
 
+async def test_nothing_is_said_to_wait_where_nothing_is_before_it(trainings):
+    async def work(report):
+        await trainings.in_turn(lambda: threading.Event().wait(0.5), report)
+
+    version = begun(1)
+    trainings.start(version, work)
+    assert [step async for step, _ in trainings.watch(version)] == ["starting"]
+
+
 async def test_one_training_waits_for_another_and_says_so_and_goes_when_it_is_cancelled(trainings):
     let_go, done = threading.Event(), []
     versions = [begun(number) for number in (1, 2, 3)]

@@ -168,6 +168,20 @@ def test_labels_the_head_does_not_know_are_errors_and_named():
     assert table[:, 1].tolist() == [1, 1, 0, 0, 1]
     assert table.sum() == 3
     assert found.macro_f1.value == pytest.approx((0 + 2 * 1 / 4 + 0) / 3)
+    assert found.unknown_labels == ("bat", "yak")
+
+
+def test_classes_without_examples_do_not_count_in_the_macro_f1(drawn):
+    fitted, labelled = drawn
+    some = labelled.rows(np.flatnonzero(labelled.targets < 3))
+    predicted = predictions(fitted, some)[1]
+    assert set(predicted) == {0, 1, 2, 3, 4}
+    found = evaluate(fitted, some)
+    wanted = metrics.f1_score(some.targets, predicted, labels=np.unique(some.targets), average="macro")
+    assert found.macro_f1.value == pytest.approx(wanted)
+    assert wanted > metrics.f1_score(some.targets, predicted, average="macro") + 0.1
+    assert found.macro_f1.low < wanted < found.macro_f1.high
+    assert found.unknown_labels == ()
 
 
 def test_nothing_is_said_of_log_loss_where_the_head_knows_no_label():

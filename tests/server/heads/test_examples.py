@@ -29,6 +29,7 @@ def test_labels_become_places_among_the_classes():
         ([], "there are no examples"),
         (["a", "b"], "3 vectors come with 2 labels"),
         (["a", "", "b"], "example 1 has an empty label"),
+        (["a", "b", " \t"], "example 2 has an empty label"),
         (["a", "b", "é" * 257], "label of example 2 has 514 bytes; at most 512"),
         (["a", "a", "a"], "all examples are of class 'a'"),
     ],

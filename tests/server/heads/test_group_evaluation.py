@@ -53,6 +53,17 @@ def test_figures_of_each_group_are_those_of_its_examples_alone():
         assert group.accuracy.value == metrics.accuracy_score(labelled.targets[rows], predicted)
 
 
+def test_groups_too_small_are_named_and_change_no_figure_of_the_others():
+    labelled, groups = drawn([0.3, 0.9])
+    whole = evaluation.evaluate(HEAD, labelled, groups).groups
+    extra = labelled.rows(np.r_[:800, :9, :1])
+    names = [groups.names[place] for place in groups.members] + ["a rare one"] * 9 + ["single"]
+    found = evaluation.evaluate(HEAD, extra, Groups.of(names))
+    assert found.example_count == 810
+    assert [(each.group, each.example_count) for each in found.groups.small] == [("a rare one", 9), ("single", 1)]
+    assert found.groups.model_copy(update={"small": ()}) == whole
+
+
 def test_a_gap_is_stated_with_its_interval_and_is_no_chance():
     found = compared([0.3, 0.5, 1.2])
     accuracy = {group.group: group.accuracy.value for group in found.groups}
@@ -112,20 +123,21 @@ def test_a_group_whose_answers_cannot_be_good_enough_is_never_answered():
 
 
 def test_groups_survive_being_written(tmp_path):
-    groups = Groups.of(["b"] * 10 + ["a"] * 11)
+    groups = Groups.of(["b"] * 10 + ["a"] * 11 + ["c"])
     groups.save(tmp_path / "groups.json")
     again = Groups.load(tmp_path / "groups.json")
     assert again.names == ("a", "b")
-    np.testing.assert_array_equal(again.members, [1] * 10 + [0] * 11)
+    np.testing.assert_array_equal(again.members, [1] * 10 + [0] * 11 + [-1])
+    assert again.small == {"c": 1}
 
 
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [
         (["a"] * 10 + [""] + ["b"] * 10, "example 10 has no group, and others have"),
-        (["a"] * 20, "in 1 groups; a head is judged by 2 to 100"),
-        ([str(n // 10) for n in range(1010)], "in 101 groups"),
-        (["a"] * 10 + ["b"] * 9, "group 'b' has 9 examples; give at least 10 of each"),
+        (["a"] * 20, "of 1 groups of examples 1 have 10 examples or more"),
+        ([str(n // 10) for n in range(1010)], "of 101 groups of examples 101 have"),
+        (["a"] * 10 + ["b"] * 9, "of 2 groups of examples 1 have 10 examples or more; a head is judged by 2 to 100"),
         (["a"] * 10 + ["b" * 513] * 10, "is longer than 512 bytes"),
     ],
 )

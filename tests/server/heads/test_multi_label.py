@@ -151,6 +151,7 @@ def test_judging_counts_labels_that_the_head_does_not_know(head):
     judged = evaluate(head, check(UNSEEN.features[:10], said, allow_one_class=True, task=Task.LABELS))
     assert (judged.accuracy.value, judged.micro_f1.value, judged.set_coverage) == (0, 0, 0)
     assert {each.label: each.support for each in judged.classes} == dict.fromkeys(LABELS, 0) | {"unknown": 10}
+    assert judged.unknown_labels == ("unknown",)
 
 
 def test_figures_are_those_of_scikit_learn(head):
@@ -164,6 +165,18 @@ def test_figures_are_those_of_scikit_learn(head):
     assert judged.micro_f1.value == pytest.approx(f1_score(there, given, average="micro"))
     assert judged.hamming_loss == pytest.approx(hamming_loss(there, given))
     assert judged.micro_f1.low < judged.micro_f1.value < judged.micro_f1.high
+
+
+def test_labels_that_no_example_has_do_not_count_in_the_macro_f1(head):
+    from sklearn.metrics import f1_score
+
+    rows = np.flatnonzero(~Tagged.of(UNSEEN).marks[:, 0])
+    there = Tagged.of(UNSEEN).marks[rows]
+    given = probabilities(head, UNSEEN.features[rows]) >= head.thresholds
+    judged = evaluate(head, UNSEEN.rows(rows))
+    wanted = f1_score(there[:, 1:], given[:, 1:], average="macro")
+    assert judged.macro_f1.value == pytest.approx(wanted)
+    assert given[:, 0].any()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +195,7 @@ def test_options_that_mean_nothing_for_labels_are_refused(options, message):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ([["a"], [""]], "a label of example 1 has 0 bytes"),
+        ([["a"], [""]], "example 1 has an empty label"),
         ([["a"], ["b" * 513]], "a label of example 1 has 513 bytes"),
         ([["a"], ["a"]], r'all examples have the labels \["a"\]'),
         ([[str(n) for n in range(1_001)], []], "1001 labels; a head of several labels takes at most 1000"),

@@ -9,14 +9,14 @@ import pytest
 import made_heads
 import stand_in_training
 from frostline.server.encoders.space import EmbeddingSpace
-from frostline.server.errors import InvalidInput, NotFound, ShuttingDown
+from frostline.server.errors import DataDamaged, InvalidInput, NotFound, NotReady, ShuttingDown
 from frostline.server.heads import artifact, examples, trainer
 from frostline.server.heads.fitted import TrainingOptions
 from frostline.server.heads.moments import Moments
 from frostline.server.heads.orders import Evaluate, Train
 from frostline.server.heads.store import Heads
 from frostline.server.heads.trainer import Trainer, TrainingFailed, Work
-from frostline.server.heads.versions import HeadConfig, State
+from frostline.server.heads.versions import CANCELLED, HeadConfig, State
 from frostline.server.heads.workshop import Workshop
 from made_heads import DIMENSIONS, fitted, labelled, unit
 from stand_in_training import BROKEN, GONE, REFUSED, SLOW, WRONG
@@ -176,6 +176,42 @@ def test_a_training_ends_when_its_head_is_deleted_and_the_name_is_free(heads, wo
     assert not thread.is_alive()
     assert isinstance(outcome[0], NotFound)
     assert workshop.train("x", begun(heads), nothing).serving == 1
+
+
+def test_a_training_ends_when_it_is_cancelled_and_the_version_that_serves_and_the_next_one_do_not_mind(heads, workshop):
+    before = ready(heads)
+    thread, outcome, version, _, started = training(workshop, heads)
+    assert started.wait(60)
+    assert workshop.cancel("x").number == version.number == 2
+    again = begun(heads)  # at once
+    thread.join(30)
+    assert isinstance(outcome[0], NotFound)
+    head = heads.get("x")
+    assert (head.serving, head.version(2).state, head.version(2).failure) == (1, State.FAILED, CANCELLED)
+    assert not heads.folders.of("x", version).exists()
+    assert heads.predictor("x")[0].folder == before.folder
+    assert workshop.train("x", again, nothing).serving == 3
+    assert Heads(heads._folder).list() == heads.list()
+
+
+def test_only_what_is_trained_is_cancelled_and_twice_is_once(heads, workshop):
+    version = ready(heads)
+    with pytest.raises(NotReady, match="head 'x' is not being trained; version 1 is ready"):
+        workshop.cancel("x")
+    assert heads.folders.artifact("x", version).exists()
+    begun(heads)
+    assert workshop.cancel("x") == workshop.cancel("x")
+    with pytest.raises(NotFound):
+        workshop.cancel("y")
+
+
+def test_what_ends_after_it_was_cancelled_changes_nothing(heads, workshop):
+    version = begun(heads)
+    workshop.cancel("x")
+    for late in (lambda: heads.finish("x", version, 1.0), lambda: heads.fail("x", version, "late")):
+        with pytest.raises((NotFound, DataDamaged)):
+            late()
+    assert heads.get("x").versions[0].failure == CANCELLED
 
 
 def test_a_version_that_is_interrupted_by_the_end_says_so_at_the_next_start(heads, workshop):

@@ -17,6 +17,7 @@ from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.learned_examples import LearnedExamples, expect_contents
+from frostline.server.api.merge_parts import expect_each_once, expect_one_space
 from frostline.server.api.trainings import Trainings
 from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
@@ -176,9 +177,9 @@ class HeadChanges:
         _check_description(request.description)
         if not 2 <= len(request.parts) <= MOST_PARTS:
             raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
+        expect_each_once(request.parts)
         configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
-        for number, config in enumerate(configs):
-            configs[0].space.expect(config.space, f"part {number}")
+        expect_one_space(request.parts, configs)
         alike.check_alike(manifests)
         alike.check_copies([config.options.augment for config in configs])
         place = self._places.known(configs[0].space)

@@ -158,6 +158,7 @@ def labels_evaluation_message(version: int, found: LabelsEvaluation) -> pb.Evalu
         set_coverage=found.set_coverage,
         mean_set_size=found.mean_set_size,
         classes=[pb.ClassEvaluation(**each.model_dump()) for each in found.classes],
+        unknown_labels=found.unknown_labels,
     )
 
 
@@ -191,6 +192,7 @@ def evaluation_message(version: int, found: Evaluation) -> pb.Evaluation:
         classes=[pb.ClassEvaluation(**each.model_dump()) for each in found.classes],
         confusion=found.confusion,
         groups=pb.GroupComparison(**found.groups.model_dump()) if found.groups else None,
+        unknown_labels=found.unknown_labels,
     )
 
 

@@ -35,7 +35,7 @@ class HeadService(HeadServiceServicer):
 
     Args:
         heads: the heads.
-        workshop: deletes them.
+        workshop: deletes them, and cancels trainings.
         registry: the encoders, for exports.
         trainings: those under way.
         changes: trains, updates and merges.
@@ -87,6 +87,15 @@ class HeadService(HeadServiceServicer):
         async for step, progress in self._trainings.watch(newest):
             yield pb.WatchHeadResponse(step=step, progress=progress)
         yield pb.WatchHeadResponse(progress=1.0, head=await self._message(name))
+
+    async def CancelHead(self, request: pb.CancelHeadRequest, context: Context) -> pb.Head:
+        name = _id(request.name)
+
+        async def cancel() -> None:
+            await self._trainings.cancel([await asyncio.to_thread(self._workshop.cancel, name)])
+
+        await self._trainings.to_the_end(cancel())
+        return await self._message(name)
 
     async def GetHead(self, request: pb.GetHeadRequest, context: Context) -> pb.Head:
         return await self._message(_id(request.name))
@@ -165,7 +174,7 @@ class HeadService(HeadServiceServicer):
         """Heads as messages, until they are many bytes; one always is."""
         answer, size = pb.ListHeadsResponse(next_page_token=more), 0
         for head in shown:
-            message = head_message(self._heads, head)
+            message = self._told(head)
             size += message.ByteSize()
             if answer.heads and size > _PAGE_BYTES:
                 answer.next_page_token = page.token(head.name)
@@ -174,7 +183,13 @@ class HeadService(HeadServiceServicer):
         return answer
 
     async def _message(self, name: str) -> pb.Head:
-        return await asyncio.to_thread(lambda: head_message(self._heads, self._heads.get(name)))
+        return await asyncio.to_thread(lambda: self._told(self._heads.get(name)))
+
+    def _told(self, head: Head) -> pb.Head:
+        message = head_message(self._heads, head)
+        if now := self._trainings.now(head.versions[0]):
+            message.versions[0].step, message.versions[0].progress = now
+        return message
 
 
 def _patient(context: Context) -> Waiting:

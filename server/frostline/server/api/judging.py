@@ -68,9 +68,12 @@ class Judging:
             InvalidInput: there is no answer to that; says why.
             ShuttingDown: the server stops.
         """
-        if self._turn.locked():
+        waits = self._turn.locked()
+        if waits:
             report("waiting", 0.0)
         async with self._turn:
+            if waits:
+                report("starting", 0.0)
             work = Work(about)
             try:
                 return await asyncio.to_thread(self._workshop.judge, prepare, report, work)

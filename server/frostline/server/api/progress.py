@@ -14,7 +14,12 @@ class Progress:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._now = "waiting", 0.0
+        self._now = "starting", 0.0
+
+    @property
+    def now(self) -> tuple[str, float]:
+        """What was reported last; may be asked from any thread."""
+        return self._now
 
     def report(self, step: str, done: float) -> None:
         """Is told how far it is, from any thread.

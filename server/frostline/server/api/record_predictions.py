@@ -146,7 +146,14 @@ class RecordPredictions:
             )
         collection = self._catalogue.get(resource_id(request.collection, "collections"))
         slot = collection.config.slot(request.vector_name)
-        version.config.space.expect(collection.config.vectors[slot].space, f"head {name!r}")
+        field = collection.config.vectors[slot]
+        version.config.space.expect(
+            field.space,
+            f"head {name!r}" + (f" of encoder {version.config.encoder!r}" if version.config.encoder else ""),
+            f"vector {field.name!r} of collection {collection.config.id!r}"
+            + (f", of encoder {field.encoder!r}," if field.encoder else ""),
+            "name another vector of the collection, or a head that was trained on this one",
+        )
         return _Asked(version, predictor, collection, slot, fields, expression, collection.sequence)
 
 

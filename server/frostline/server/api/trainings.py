@@ -62,9 +62,12 @@ class Trainings:
 
     async def in_turn(self, work: Callable[[], T], report: Report) -> T:
         """Does work in a thread, when all that came before is done."""
-        if self._turn.locked():
+        waits = self._turn.locked()
+        if waits:
             report("waiting", 0.0)
         async with self._turn:
+            if waits:
+                report("starting", 0.0)
             return await asyncio.to_thread(work)
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -79,6 +82,14 @@ class Trainings:
         if training := self._running.get(version.folder):
             async for told in training.progress.until_done(training.task, self._closing):
                 yield told
+
+    def now(self, version: Version) -> tuple[str, float] | None:
+        """What is being done for a version and how much of it all is done; None where it is not being trained.
+
+        May be asked from any thread.
+        """
+        training = self._running.get(version.folder)
+        return training.progress.now if training else None
 
     async def cancel(self, versions: Iterable[Version]) -> None:
         """Breaks off the trainings of versions, as far as there are any."""

@@ -66,12 +66,20 @@ class EmbeddingSpace:
             np.divide(precise, norms, out=precise, where=(norms != 0) & (np.abs(norms - 1) > _UNIT_TOLERANCE))
         return precise.astype(np.float32)
 
-    def expect(self, other: "EmbeddingSpace", where: str) -> None:
-        """Refuses a vector of another space.
+    def expect(
+        self,
+        other: "EmbeddingSpace",
+        where: str,
+        what: str = "vector",
+        advice: str = "embed with the encoder and options of the collection",
+    ) -> None:
+        """Refuses what lives in another space.
 
         Args:
-            other: the space the vector came with.
+            other: the space it lives in.
             where: what it should go to, for the message.
+            what: it, for the message.
+            advice: what to do.
 
         Raises:
             SpaceMismatch: names the first field that differs, with both values.
@@ -79,7 +87,4 @@ class EmbeddingSpace:
         for field in ("fingerprint", "layer", "pooling", "dimensions", "normalize"):
             expected, found = getattr(self, field), getattr(other, field)
             if expected != found:
-                raise SpaceMismatch(
-                    f"vector has {field} {found!r}, {where} holds {field} {expected!r}; "
-                    "embed with the encoder and options of the collection"
-                )
+                raise SpaceMismatch(f"{what} has {field} {found!r}, {where} holds {field} {expected!r}; {advice}")

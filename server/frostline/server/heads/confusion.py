@@ -73,11 +73,14 @@ class Confusion:
         )
 
     def scores(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Accuracy and macro-F1, the mean F1 of classes that occur: float64 of shape (r, 2). See `tallies`."""
+        """Accuracy and macro-F1, the mean F1 of classes with examples: float64 of shape (r, 2). See `tallies`.
+
+        A class without examples says nothing of its own: what was taken for it is missing from the recall of others.
+        """
         tallies = self.tallies(counts)
-        occurring = (tallies.true + tallies.predicted > 0).sum(axis=1)
+        there = (tallies.true > 0).sum(axis=1)  # the F1 of others is 0
         accuracy = tallies.right.sum(axis=1) / counts.sum(axis=1)
-        return np.stack([accuracy, tallies.f1.sum(axis=1) / occurring], axis=1)
+        return np.stack([accuracy, tallies.f1.sum(axis=1) / there], axis=1)
 
     def score_intervals(self) -> NDArray[np.float64]:
         """The 95 % percentile bootstrap intervals of the scores: float64 of shape (2 ends, 2 scores).

@@ -48,7 +48,7 @@ class Evaluation(BaseModel):
     Attributes:
         example_count: n.
         accuracy: the share predicted right.
-        macro_f1: the mean F1 of classes that an example is of or was taken for.
+        macro_f1: the mean F1 of classes that an example is of.
         calibration_error: expected calibration error, 15 bins of equal width.
         log_loss: mean over the examples of known classes, in nats; None where there are none.
         overfitting_gap: accuracy on the training examples less accuracy here; None where the former is not known.
@@ -61,6 +61,7 @@ class Evaluation(BaseModel):
         confusion: row-major counts, true by predicted, both in the order of `classes`; empty where these are more than
             1,000.
         groups: the same by group; None where no groups were given.
+        unknown_labels: of examples, those that the head does not know, ascending.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -79,6 +80,7 @@ class Evaluation(BaseModel):
     classes: tuple[ClassEvaluation, ...]
     confusion: tuple[int, ...]
     groups: GroupComparison | None = None
+    unknown_labels: tuple[str, ...] = ()
 
 
 def evaluate(fitted: Fitted, labelled: Labelled, groups: Groups | None = None) -> Evaluation:
@@ -113,6 +115,7 @@ def evaluate(fitted: Fitted, labelled: Labelled, groups: Groups | None = None) -
         classes=_table(confusion, classes),
         confusion=tuple(confusion.table().ravel().tolist()) if len(classes) <= MAX_CONFUSION_CLASSES else (),
         groups=None if groups is None else compare(told, groups, fitted),
+        unknown_labels=tuple(sorted({*labelled.classes} - {*fitted.classes})),
     )
 
 

@@ -22,7 +22,7 @@ class LabelsEvaluation(BaseModel):
     Attributes:
         example_count: n.
         accuracy: the share of examples whose labels are all right.
-        macro_f1: the mean F1 of labels that an example has or was given.
+        macro_f1: the mean F1 of labels that an example has; 0 where none has any.
         micro_f1: F1 over all labels of all examples.
         hamming_loss: the share of all labels of all examples, had or not, that are wrong.
         calibration_error: of the probability that a label is there: expected calibration error, 15 bins.
@@ -31,6 +31,7 @@ class LabelsEvaluation(BaseModel):
         set_coverage: the share of examples all of whose labels are given.
         mean_set_size: labels that an example is given.
         classes: the labels of the head and of the examples.
+        unknown_labels: of examples, those that the head does not know, ascending.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,6 +47,7 @@ class LabelsEvaluation(BaseModel):
     set_coverage: float
     mean_set_size: float
     classes: tuple[ClassEvaluation, ...]
+    unknown_labels: tuple[str, ...] = ()
 
 
 def evaluate(fitted: Fitted, labelled: Labelled) -> LabelsEvaluation:
@@ -80,15 +82,17 @@ def evaluate(fitted: Fitted, labelled: Labelled) -> LabelsEvaluation:
         set_coverage=float((given | ~there).all(axis=1).mean()),
         mean_set_size=float(given.sum(axis=1).mean()),
         classes=_table(given, there, classes),
+        unknown_labels=tuple(sorted({*tagged.classes} - {*fitted.classes})),
     )
 
 
 def _scores(counts: NDArray[np.float64], given: NDArray[np.bool_], there: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Accuracy, macro-F1 and micro-F1, of shape (r, 3), for r ways to count the examples; see `intervals`."""
-    right, either = counts @ (given & there), counts @ given + counts @ there
-    f1 = _ratio(2 * right, either)
+    right, having = counts @ (given & there), counts @ there
+    either = counts @ given + having
+    f1 = _ratio(2 * right, either)  # 0 for labels that no example has
     exact = counts @ (given == there).all(axis=1) / len(given)
-    occurring = np.maximum(1, (either > 0).sum(axis=1))
+    occurring = np.maximum(1, (having > 0).sum(axis=1))
     return np.stack([exact, f1.sum(axis=1) / occurring, _ratio(2 * right.sum(axis=1), either.sum(axis=1))], axis=1)
 
 

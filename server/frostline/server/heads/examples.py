@@ -96,7 +96,7 @@ def check_labels(labels: Sequence[str], *, allow_one_class: bool = False, task: 
 
 def _check_classes(labels: Sequence[str], *, allow_one_class: bool) -> None:
     for row, label in enumerate(labels):
-        if not label:
+        if not label.strip():
             raise InvalidInput(f"example {row} has an empty label; name its class")
         if len(label) > MAX_LABEL_BYTES // 4 and (size := len(label.encode())) > MAX_LABEL_BYTES:
             raise InvalidInput(f"the label of example {row} has {size} bytes; at most {MAX_LABEL_BYTES} are allowed")

@@ -1,6 +1,6 @@
 """Judges a head by group: how far apart groups are, whether by chance, and what thresholds of their own would do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class GroupEvaluation(_Frozen):
         group: its name.
         example_count: how many examples are in it.
         accuracy: the share predicted right.
-        macro_f1: the mean F1 of classes that an example of the group is of or was taken for.
+        macro_f1: the mean F1 of classes that an example of the group is of.
         calibration_error: expected calibration error, 15 bins of equal width.
         abstained_share: the share that the head abstains from.
         answered_accuracy: accuracy on the others; None where there are none.
@@ -91,6 +91,18 @@ class Mitigation(_Frozen):
     gap_after: Interval | None
 
 
+class SmallGroup(_Frozen):
+    """A group that is too small to be judged.
+
+    Attributes:
+        group: its name.
+        example_count: how many examples are in it.
+    """
+
+    group: str
+    example_count: int
+
+
 class GroupComparison(_Frozen):
     """How groups fared.
 
@@ -101,6 +113,7 @@ class GroupComparison(_Frozen):
         gap: accuracy of the best less that of the worst; a bootstrap interval of the difference between these two.
         p_value: how often the gap would be as large if chance alone had put examples into groups.
         mitigation: thresholds that would close it.
+        small: groups too small to be judged, by name. All other figures leave their examples out.
     """
 
     groups: tuple[GroupEvaluation, ...]
@@ -109,6 +122,7 @@ class GroupComparison(_Frozen):
     gap: Interval
     p_value: float
     mitigation: Mitigation
+    small: tuple[SmallGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +147,10 @@ class Answers:
         right: NDArray[np.bool_] = self.true == self.predicted
         return right
 
+    def rows(self, chosen: NDArray[np.bool_]) -> "Answers":
+        """Those of some examples: `chosen` is bool of shape (n,)."""
+        return Answers(self.true[chosen], self.predicted[chosen], self.confidence[chosen], self.covered[chosen])
+
 
 def compare(answers: Answers, groups: Groups, fitted: Fitted) -> GroupComparison:
     """Judges by group.
@@ -142,6 +160,8 @@ def compare(answers: Answers, groups: Groups, fitted: Fitted) -> GroupComparison
         groups: of the same.
         fitted: the head that answered.
     """
+    judged = groups.members >= 0
+    answers, groups = answers.rows(judged), replace(groups, members=groups.members[judged])
     found = tuple(
         _evaluation(answers, groups.members == place, name, fitted.abstain_threshold)
         for place, name in enumerate(groups.names)
@@ -157,6 +177,7 @@ def compare(answers: Answers, groups: Groups, fitted: Fitted) -> GroupComparison
         gap=_difference((rights[best], sizes[best]), (rights[worst], sizes[worst])),
         p_value=_chance(rights, sizes),
         mitigation=_mitigation(answers, groups, fitted),
+        small=tuple(SmallGroup(group=name, example_count=count) for name, count in groups.small.items()),
     )
 
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from frostline.server.durable_files import DELETED, NEW, discard, explained, read_json, write_json
-from frostline.server.errors import DataDamaged
+from frostline.server.errors import DataDamaged, InvalidInput
 from frostline.server.heads import artifact
 from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.versions import Head, State, Version
 
 FILE, EXAMPLES, TARGET, ARTIFACT = "head.json", "examples", "target", "artifact"
 INTERRUPTED = "interrupted: the server stopped while it was trained; train again"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 _log = logging.getLogger(__name__)
 
@@ -57,12 +59,24 @@ def read(folder: Path) -> Head:
     return Head(folder.name, content.versions, content.serving)
 
 
-def tidied(folder: Path, names: re.Pattern[str]) -> tuple[dict[str, Head | DataDamaged], dict[str, Manifest]]:
+def check_name(name: str) -> None:
+    """Checks what a head shall be called.
+
+    Raises:
+        InvalidInput: nothing may have the name.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"head name {name[:80]!r} is not allowed; take 1 to 63 lower-case letters, digits, hyphens and "
+            "underscores, a letter or digit first"
+        )
+
+
+def tidied(folder: Path) -> tuple[dict[str, Head | DataDamaged], dict[str, Manifest]]:
     """Reads all heads in a folder at a start, as `opened` does, and removes what is none.
 
     Args:
         folder: of all heads.
-        names: what a head may be called.
 
     Returns:
         Heads by name, or why one cannot be read, and what each of their ready versions is, by folder.
@@ -75,7 +89,7 @@ def tidied(folder: Path, names: re.Pattern[str]) -> tuple[dict[str, Head | DataD
     for path in sorted(folder.iterdir()):
         if path.name.startswith((NEW, DELETED)):
             discard(path)
-        elif path.is_dir() and names.fullmatch(path.name):
+        elif path.is_dir() and _NAME.fullmatch(path.name):
             try:
                 heads[path.name], ready = opened(path)
                 manifests |= ready

@@ -9,14 +9,13 @@ What a crash left behind is removed at the next start, and a version that was be
 
 import contextlib
 import logging
-import re
 import threading
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 from frostline.server.durable_files import DELETED, NEW, discard, explained, sync
-from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
+from frostline.server.errors import Conflict, DataDamaged, FrostlineError, NotFound
 from frostline.server.heads import artifact, examples, head_files
 from frostline.server.heads.folders import Folders
 from frostline.server.heads.head_files import EXAMPLES, TARGET
@@ -25,9 +24,6 @@ from frostline.server.heads.manifest import Manifest
 from frostline.server.heads.predictor import Predictor
 from frostline.server.heads.predictors import Predictors
 from frostline.server.heads.versions import Asked, Head, HeadConfig, State, Version
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_NAMES = "take 1 to 63 lower-case letters, digits, hyphens and underscores, a letter or digit first"
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ class Heads:
         self._changing = threading.Lock()
         self._predictors = Predictors()
         folder.mkdir(parents=True, exist_ok=True)
-        self._heads, self._manifests = head_files.tidied(folder, _NAME)
+        self._heads, self._manifests = head_files.tidied(folder)
 
     def get(self, name: str) -> Head:
         """Finds a head.
@@ -81,8 +77,7 @@ class Heads:
             InUse: a version of it is being trained.
             DataDamaged: the head could not be read at start.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(f"head name {name[:80]!r} is not allowed; {_NAMES}")
+        head_files.check_name(name)
         if name in self._heads:
             self.get(name).expect_idle()
 
@@ -133,7 +128,7 @@ class Heads:
             target: unlabelled inputs that it is adapted to, see `alignment.unlabelled`.
 
         Raises:
-            NotFound: the head was deleted meanwhile.
+            NotFound: the head was deleted or the version cancelled meanwhile.
             StorageFull: the disk has no room.
         """
         self._current(name, version)
@@ -146,7 +141,7 @@ class Heads:
         """Lets a version serve whose artifact is written.
 
         Raises:
-            NotFound: the head was deleted meanwhile.
+            NotFound: the head was deleted or the version cancelled meanwhile.
             DataDamaged: the artifact cannot be read.
         """
         folder = self.folders.artifact(name, version)
@@ -158,15 +153,21 @@ class Heads:
             return self._change(head)
 
     def fail(self, name: str, version: Version, reason: str) -> Head:
-        """Notes that a version was not trained, and lets go of its files.
-
-        Raises:
-            NotFound: the head was deleted meanwhile.
-        """
+        """Notes that a version was not trained, and lets go of its files; raises NotFound as `finish` does."""
         with self._changing:
             head = self._current(name, version).failed(version, reason)
             discard(self.folders.of(name, version))  # before anything is written: it makes room
             return self._change_anyway(head)
+
+    def cancel(self, name: str) -> Version:
+        """Notes that the newest version is trained no more, and returns it; see `Head.cancelled`.
+
+        Raises:
+            NotFound: there is no such head.
+            NotReady: it is not being trained.
+        """
+        with self._changing:
+            return self._change_anyway(self.get(name).cancelled()).versions[0]
 
     def rollback(self, name: str, number: int = 0) -> Head:
         """Lets another ready version serve, at once; see `Head.rolled_back`.
@@ -259,8 +260,7 @@ class Heads:
     def _current(self, name: str, version: Version) -> Head:
         """The head that a version is of, now."""
         head = self.get(name)
-        if version.folder not in {each.folder for each in head.versions}:
-            raise NotFound(f"version {version.number} of head {name!r} was deleted")
+        head.expect_wanted(version)
         return head
 
     def _change(self, head: Head) -> Head:

@@ -70,7 +70,7 @@ class Trainer:
             The answer; see `training`.
 
         Raises:
-            TrainingFailed: the process ended without an answer, or the head was deleted.
+            TrainingFailed: the process ended without an answer, or the head was deleted or its training cancelled.
             InvalidInput: that cannot be done; says why.
             StorageFull: the disk has no room.
             Overloaded: no more files may be opened.
@@ -96,7 +96,7 @@ class Trainer:
 
     def cancel(self, about: Path) -> None:
         """Ends all that is done for the head in a folder."""
-        self._stop([work for work in self._now() if work.about == about], TrainingFailed("the head was deleted"))
+        self._stop([work for work in self._now() if work.about == about], TrainingFailed("it is not wanted any more"))
 
     def close(self) -> None:
         """Ends all processes and starts no more."""

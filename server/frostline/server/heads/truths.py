@@ -117,10 +117,12 @@ def check_label_sets(written: Sequence[str], *, allow_alike: bool, max_label_byt
     labels: set[str] = set()
     for each in dict.fromkeys(written):
         for label in labels_in(each):
-            if not label or len(label.encode()) > max_label_bytes:
+            if not label.strip():
+                raise InvalidInput(f"example {written.index(each)} has an empty label; name it, or leave it out")
+            if len(label.encode()) > max_label_bytes:
                 row = written.index(each)
                 raise InvalidInput(
-                    f"a label of example {row} has {len(label.encode())} bytes; give 1 to {max_label_bytes}"
+                    f"a label of example {row} has {len(label.encode())} bytes; at most {max_label_bytes} are allowed"
                 )
             labels.add(label)
     if len(labels) > MAX_LABELS:

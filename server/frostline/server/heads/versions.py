@@ -19,6 +19,10 @@ KEPT = 10
 """So many of the newest versions are kept, and the one that serves, and that which served before it became ready."""
 
 
+CANCELLED = "cancelled while it was trained"
+"""What a version says that was broken off by a caller."""
+
+
 class State(StrEnum):
     """Where a version stands."""
 
@@ -172,8 +176,18 @@ class Head:
         if self.versions[0].state is State.TRAINING:
             raise InUse(
                 f"version {self.versions[0].number} of head {self.name!r} is being trained; wait until it is ready, or "
-                "delete the head"
+                "cancel it (`cancel_head`, `frostline heads cancel`): what serves goes on"
             )
+
+    def expect_wanted(self, version: Version) -> None:
+        """Refuses what comes of a version too late.
+
+        Raises:
+            NotFound: it was deleted or cancelled.
+        """
+        found = next((each for each in self.versions if each.folder == version.folder), None)
+        if found is None or found.failure == CANCELLED:
+            raise NotFound(f"version {version.number} of head {self.name!r} was {'cancelled' if found else 'deleted'}")
 
     def answers(self, asked: Asked) -> bool:
         """Whether a version was begun by a request already.
@@ -208,6 +222,19 @@ class Head:
             ready = head._ready()
             head = replace(head, serving=next((each for each in ready if each < self.serving), max(ready, default=0)))
         return head._pruned(head.serving)
+
+    def cancelled(self) -> "Head":
+        """The newest version is not trained any more; the same where it was cancelled before.
+
+        Raises:
+            NotReady: it is not being trained.
+        """
+        newest = self.versions[0]
+        if newest.failure == CANCELLED:
+            return self
+        if newest.state is not State.TRAINING:
+            raise NotReady(f"head {self.name!r} is not being trained; version {newest.number} is {newest.state}")
+        return self.failed(newest, CANCELLED)
 
     def rolled_back(self, number: int = 0) -> "Head":
         """Another version serves.

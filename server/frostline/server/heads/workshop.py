@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.server.durable_files import discard
 from frostline.server.errors import FrostlineError, ShuttingDown
 from frostline.server.heads import artifact
 from frostline.server.heads.orders import Making, Merge, Question, Train, Update
@@ -124,6 +125,21 @@ class Workshop:
         for version in versions:
             self._trainer.cancel(self._heads.folders.artifact(name, version))
         return versions
+
+    def cancel(self, name: str) -> Version:
+        """Ends the training of the newest version, and lets go of its files.
+
+        Returns:
+            The version, which has failed.
+
+        Raises:
+            NotFound: there is no such head.
+            NotReady: it is not being trained.
+        """
+        version = self._heads.cancel(name)
+        self._trainer.cancel(self._heads.folders.artifact(name, version))
+        discard(self._heads.folders.of(name, version))  # now that nothing writes there
+        return version
 
     def close(self) -> None:
         """Ends what is done, and starts no more."""
