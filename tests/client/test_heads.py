@@ -332,6 +332,11 @@ def test_a_head_that_is_not_there(client):
         (lambda client: client.train_head("h", LabelledRecords("c", "f")), "pass it as records"),
         (lambda client: client.train_head("h", [Example(label="a")]), "example 0 needs one of"),
         (lambda client: client.train_head("h", [Example("a", b"b", label="a")]), "example 0 needs one of"),
+        (
+            lambda client: client.train_head("h", [*PETS, Example(image="a/1.jpg", label="a")]),
+            "example 3: image 'a/1.jpg' is a str; pass its file as pathlib.Path",
+        ),
+        (lambda client: client.compare_encoders([Example(image="a.jpg", label="a")]), "example 0: .*pathlib.Path"),
         (lambda client: client.train_head("h", [*PETS, Example("a", label=3)]), "label of example 3: 3 is no str"),
         (lambda client: client.train_head("h", [Example(record_id="a", label="a")]), "of which collection"),
         (lambda client: client.train_head("h", [Example(vector=np.ones((2, 2)))]), r"example 0: .* shape \(d,\)"),
