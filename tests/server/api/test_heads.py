@@ -172,11 +172,36 @@ async def test_labelled_records_of_a_collection_are_learned_from(server):
         "a label is one string, number or boolean"
         in (await said(calls.CreateHead(create(examples=h.Examples(records=asked)))))[1]
     )
-    asked.field = "nowhere"
-    assert (
-        "no record of collection 'notes' has a field 'nowhere'"
-        in (await said(calls.CreateHead(create(examples=h.Examples(records=asked)))))[1]
+
+
+@pytest.mark.parametrize(
+    ("field", "filter_", "wrong"),
+    [
+        ("year", "year > 2000", "the filter 'year > 2000' lets no record of collection 'notes' through; loosen it"),
+        (
+            "nowhere",
+            'year = "2001"',
+            "no record of collection 'notes' that the filter lets through has a field 'nowhere'",
+        ),
+        ("nowhere", "", "no record of collection 'notes' has a field 'nowhere'; name another field"),
+        ("bare", "", "no record of collection 'notes' has both a field 'bare' and a vector 'default'"),
+    ],
+)
+async def test_where_no_record_is_an_example_it_says_what_is_to_blame(server, field, filter_, wrong):
+    calls = server.calls
+    await calls.CreateCollection(
+        create_request(vectors=[cp.VectorField(name=name, dimensions=2) for name in ("default", "other")])
     )
+    await calls.UpsertRecords(
+        upsert_request(
+            record("a", vector=[1, 0], payload=b'{"year": "2001"}'),
+            record("b", vectors={"other": [1, 0]}, payload=b'{"bare": "c"}'),
+        )
+    )
+    asked = h.LabelledRecords(collection="collections/notes", field=field, filter=filtered(filter_))
+    code, why = await said(calls.CreateHead(create(examples=h.Examples(records=asked))))
+    assert code is grpc.StatusCode.NOT_FOUND
+    assert wrong in why
 
 
 async def test_a_head_is_judged_by_group_of_whichever_kind_of_example(server):
