@@ -25,7 +25,7 @@ def truth_of(example: Example) -> Truth:
         raise InvalidInput("it needs one of label, labels and value")
     if example.value is not None:
         return float(number(example.value, "value"))
-    return unicode(example.label) if example.labels is None else _labels(example.labels)
+    return _label(example.label) if example.labels is None else _labels(example.labels)
 
 
 def truths_of(
@@ -38,7 +38,7 @@ def truths_of(
     """
     not_alone(labels)
     if values is None:
-        return None if labels is None else list(map(_label_or_labels, labels))
+        return None if labels is None else [_of_vector(place, each) for place, each in enumerate(labels)]
     if labels is not None:
         raise InvalidInput("labels and values were both given; a head learns one of them")
     numbers = np.asarray(values, np.float64)
@@ -83,12 +83,21 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
     return v1.HEAD_TASK_CLASS
 
 
-def _label_or_labels(said: str | Iterable[str]) -> Truth:
-    if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
-        return str(unicode(cast(str, said)))  # of numpy, it is another kind of str
-    return _labels(said)
+def _of_vector(place: int, said: str | Iterable[str]) -> Truth:
+    try:
+        if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
+            return str(_label(cast(str, said)))  # of numpy, it is another kind of str
+        return _labels(said)
+    except InvalidInput as error:
+        raise InvalidInput(f"label of example {place}: {error}") from error
 
 
 def _labels(labels: Iterable[str]) -> tuple[str, ...]:
     not_alone(labels)
-    return tuple(map(unicode, labels))
+    return tuple(map(_label, labels))
+
+
+def _label(label: str) -> str:
+    if not isinstance(cast(object, label), str):
+        raise InvalidInput(f"{label!r} is no str; labels are texts, and numbers to be learned go to value or values")
+    return unicode(label)
