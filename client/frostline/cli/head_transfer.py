@@ -11,8 +11,9 @@ from frostline.cli.curves import drawn
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_output import percent
 from frostline.cli.head_progress import patience_seconds, question_progress
-from frostline.cli.head_training import TEXT_ENCODER, Recipe, Strength
+from frostline.cli.head_training import Recipe, Strength
 from frostline.cli.labelled_arguments import (
+    TEXT_ENCODER,
     Collection,
     ImageField,
     LabelField,
