@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -362,6 +364,11 @@ def test_a_head_that_is_not_there(client):
         (lambda client: client.update_head("h", removed_classes="dog"), "one str was passed"),
         (lambda client: client.merge_heads("h", "ab"), "one str was passed"),
         (lambda client: client.merge_heads("h", [3]), "cannot merge a int"),
+        (lambda client: client.merge_heads("h", ["a", Path(__file__)]), r"test_heads\.py is no archive of a head"),
+        (
+            lambda client: client.train_head("h", [*PETS, Example("a", labels=["a"])]),
+            "example 3 has labels, where most have a label",
+        ),
         (lambda client: client.export_head("h", "x", "pickle"), "format 'pickle' is unknown"),
         (lambda client: client.rollback_head("h", -1), "version -1"),
         (lambda client: client.evaluate_head("h", PETS, version=2**31), "version 2147483648"),

@@ -1,5 +1,6 @@
 """What examples say: a label, several labels or a number."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, cast
 
@@ -72,15 +73,32 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
     """What a head shall answer: as it is named, or else what the examples say.
 
     Raises:
-        InvalidInput: there is no task of this name.
+        InvalidInput: there is no task of this name, or none is named and the examples are not alike.
     """
     if task is not None:
         return number_of(HEAD_TASKS, task, "task")
+    _expect_alike(examples.examples)
     if examples.values or any(each.HasField("value") for each in examples.examples):
         return v1.HEAD_TASK_VALUE
     if examples.label_sets or any(each.labels for each in examples.examples):
         return v1.HEAD_TASK_LABELS
     return v1.HEAD_TASK_CLASS
+
+
+def _expect_alike(examples: Sequence[v1.Example]) -> None:
+    kinds = [_said_kind(example) for example in examples]
+    counts = Counter(filter(None, kinds))
+    if len(counts) > 1:
+        usual = counts.most_common(1)[0][0]
+        place, odd = next((place, kind) for place, kind in enumerate(kinds) if kind not in ("", usual))
+        raise InvalidInput(f"example {place} has {odd}, where most have {usual}; a head learns one kind")
+
+
+def _said_kind(example: v1.Example) -> str:
+    """What an example says; nothing where it has no labels, which may be said of several labels only."""
+    if example.HasField("value"):
+        return "a value"
+    return "labels" if example.labels else "a label" if example.label else ""
 
 
 def _of_vector(place: int, said: str | Iterable[str]) -> Truth:

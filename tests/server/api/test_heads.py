@@ -273,22 +273,23 @@ async def test_heads_that_do_not_go_together_are_refused_at_the_call(server):
     for other in (h.MergePart(head="heads/means"), h.MergePart(archive=archive)):
         merge = h.MergeHeadsRequest(head_id="both", parts=[h.MergePart(head="heads/sides"), other])
         code, why = await said(calls.MergeHeads(merge))
-        assert (code, "heads with different recipe" in why) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+        assert (code, "heads with different recipe (" in why) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     assert len((await calls.ListHeads(h.ListHeadsRequest())).heads) == 2
 
 
-async def test_a_graph_that_is_damaged_is_not_exported(server):
+async def test_a_graph_that_is_damaged_or_lacks_an_encoder_is_not_exported(server):
     calls = server.calls
     await trained(calls, calls.CreateHead(create(examples=points(), options=RIDGE)))
     (graph,) = (server.data_dir / "heads").glob("*/*/artifact/head.onnx")
     data = graph.read_bytes()
     graph.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
-    async def exported():
-        async for _ in calls.ExportHead(h.ExportHeadRequest(name="heads/sides", format=h.EXPORT_FORMAT_HEAD_ONNX)):
+    async def exported(format):
+        async for _ in calls.ExportHead(h.ExportHeadRequest(name="heads/sides", format=format)):
             pass
 
-    code, why = await said(exported())
+    assert "(the format head-onnx)" in (await said(exported(h.EXPORT_FORMAT_ONNX)))[1]
+    code, why = await said(exported(h.EXPORT_FORMAT_HEAD_ONNX))
     assert code is grpc.StatusCode.DATA_LOSS
     assert why.endswith("head.onnx is damaged: it does not fit its checksum")
 

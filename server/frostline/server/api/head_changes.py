@@ -175,12 +175,13 @@ class HeadChanges:
         self._trainings.expect_room()
         _check_description(request.description)
         if not 2 <= len(request.parts) <= MOST_PARTS:
-            raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
+            raise InvalidInput(f"heads to merge: {len(request.parts)}; name 2 to {MOST_PARTS}")
         configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
         for number, config in enumerate(configs):
             configs[0].space.expect(config.space, f"part {number}")
-        alike.check_alike(manifests)
-        alike.check_copies([config.options.augment for config in configs])
+        names = [_called(number, part) for number, part in enumerate(request.parts)]
+        alike.check_alike(manifests, names)
+        alike.check_copies([config.options.augment for config in configs], names)
         place = self._places.known(configs[0].space)
         config = HeadConfig(
             description=request.description,
@@ -258,13 +259,21 @@ class HeadChanges:
                     manifests.append(self._heads.manifest(version) or artifact.read_manifest(folder))
                     content.append(folder)
                 case "archive":
-                    config, manifest = artifact.packed(part.archive)
+                    try:
+                        config, manifest = artifact.packed(part.archive)
+                    except InvalidInput as error:
+                        raise InvalidInput(f"part {place}: {error}") from error
                     configs.append(config)
                     manifests.append(manifest)
                     content.append(part.archive)
                 case _:
                     raise InvalidInput(f"part {place} names neither a head nor an archive")
         return configs, manifests, content
+
+
+def _called(place: int, part: pb.MergePart) -> str:
+    """A head that is merged, for messages."""
+    return f"head {resource_id(part.head, 'heads')!r}" if part.HasField("head") else f"part {place}, an archive"
 
 
 def _asked(request: pb.CreateHeadRequest | pb.UpdateHeadRequest | pb.MergeHeadsRequest) -> Asked:
