@@ -122,8 +122,9 @@ def test_a_broken_watch_is_begun_again_and_the_training_is_not(fake, client):
 
 def test_a_server_that_stays_away_ends_the_wait(fake, client):
     fake.faults["WatchHead"].extend([fails(Code.UNAVAILABLE, "gone", Reason.SHUTTING_DOWN)] * 6)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="gone; version 1 of head 'pets' was still being trained") as caught:
         client.train_head("pets", PETS)
+    assert caught.value.reason == Reason.SHUTTING_DOWN
 
 
 def test_a_watch_that_ends_too_early_is_the_servers_fault(fake, client, monkeypatch):

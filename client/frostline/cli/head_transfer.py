@@ -115,7 +115,8 @@ def measure_transfer(
 
 
 def _told(costs: "TransferCost") -> str:
-    return f"Training {costs.heads:,} heads and {costs.baselines:,} baselines: about {duration(costs.seconds)}"
+    trained = f"{costs.heads:,} heads and {costs.baselines:,} baselines"
+    return f"Training {trained}: about {duration(costs.seconds)} where nothing else runs"
 
 
 def _show_cost(session: Session, costs: "TransferCost") -> None:
