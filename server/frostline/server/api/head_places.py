@@ -58,7 +58,7 @@ class Places:
             collection, slot = self.source(examples)
             vector = collection.config.vectors[slot]
             return Place(vector.encoder, vector.space)
-        if contents := {each.WhichOneof("kind") for each in examples.examples} & {"text", "image"}:
+        if contents := {"text", "image"} & {each.WhichOneof("kind") for each in examples.examples}:
             raise self._unnamed(contents)
         if examples.HasField("space"):
             return self.known(convert.space(examples.space))
