@@ -127,7 +127,8 @@ def search(
 
 def _tell_unknown_fields(client: "Client", collection: str, asked: "Query", options: dict[str, Any]) -> None:
     """Says on stderr which fields of a filter that lets nothing through no record has: they may be misspelt."""
-    again = client.search_batch(collection, [asked], **(options | {"explain": True}))
+    explained: dict[str, Any] = {**options, "explain": True}
+    again = client.search_batch(collection, [asked], **explained)
     fields = again.explanation.unindexed_fields if again.explanation else ()  # declared ones are known
     for field in fields:
         if not client.count(collection, filter=f"{field}:*"):
