@@ -155,7 +155,7 @@ PREDICTED_RECORDS = heads_v1.PredictRecordsResponse(
     labels=[heads_v1.LabelCount(label="cat", count=7), heads_v1.LabelCount(label="dog", count=3)],
     sequence=9,
 )
-ARCHIVE = bytes(range(256)) * 20
+ARCHIVE = b"PK" + bytes(range(256)) * 20
 
 
 class FakeHeads(FakeRecords, HeadServiceServicer):

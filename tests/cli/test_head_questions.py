@@ -66,6 +66,14 @@ def test_an_audit_names_examples_by_what_was_given(pretend, pets):
     assert ["example", "7", "owl", "1.50"] in shown
 
 
+def test_texts_without_a_head_or_an_encoder_take_the_encoder_that_training_takes(fake, pretend, pets, tmp_path):
+    lines(pretend("heads", "audit", pets))
+    lines(pretend("heads", "suggest", "one", "two"))
+    lines(pretend("heads", "audit", pets, "--head", "pets"))
+    encoders = [request.encoder for kind in ("AuditLabels", "SuggestLabels") for request in fake.of(kind)]
+    assert encoders == ["encoders/all-minilm-l6-v2", "", "encoders/all-minilm-l6-v2"]
+
+
 def test_an_audit_of_a_head_sends_no_examples(fake, pretend):
     assert ["example", "1", "dog", "cat", "0.125"] in lines(pretend("heads", "audit", "--head", "pets"))
     (request,) = fake.of("AuditLabels")

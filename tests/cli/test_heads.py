@@ -342,8 +342,19 @@ def test_heads_are_listed(pretend, pretended, trained, pets):
     pretended("heads", "train", "birds", pets, "--no-wait")
     shown = lines(pretend("heads", "list"))
     assert shown[1] == ["birds", "1,", "training", "auto", "2", "3", "all-minilm-l6-v2"]
-    assert shown[2] == ["pets", "1", "1,", "ready", "ridge", "2", "3", "87.5", "%", "all-minilm-l6-v2", "Noises"]
+    assert shown[2] == ["pets", "1", "ridge", "2", "3", "87.5", "%", "all-minilm-l6-v2", "Noises"]
     assert [head["name"] for head in pretended("heads", "list")] == ["birds", "pets"]
+    pretended("heads", "delete", "pets", "--yes")
+    assert "DESCRIPTION" not in pretend("heads", "list").stdout
+
+
+def test_listed_encoders_stand_in_one_line(pretended, pretend, pets):
+    for name in ("articles-of-fashion", "types5"):
+        pretended("heads", "train", name, pets, "--description", "What it is")
+    header, *rows = pretend("heads", "list").stdout.splitlines()
+    assert "NEWEST" not in header
+    assert all("all-minilm-l6-v2  What it is" in row for row in rows)
+    assert len(rows) == 2
 
 
 def test_no_heads_say_how_to_get_one(pretend):

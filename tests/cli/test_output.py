@@ -73,6 +73,27 @@ def test_time_left_comes_from_the_rate():
     assert meter.figures(None, "rows", str) == "100 rows, 10/s"
 
 
+def test_a_rate_that_rounds_to_nothing_is_left_out():
+    seconds = iter((0.0, 14.0, 16.0, 50.0))
+    meter = Meter(lambda: next(seconds), window_seconds=60)
+    for done in (0, 1, 2, 5):
+        meter.mark(done)
+    assert meter.figures(100, "%", str) == "5 of 100 %, 15 min 50 s left"
+
+
+def test_each_step_is_measured_by_itself(monkeypatch):
+    seconds = iter(range(0, 1000, 20))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(seconds)))
+    written = io.StringIO()
+    with progress(Console(file=written), "Embedding", "%") as shown:
+        shown.update(100, 100)
+        shown.step("Fitting")
+        shown.update(0, 100)
+        shown.update(50, 100)
+    assert written.getvalue().splitlines()[1:3] == ["Fitting", "Fitting: 0 of 100 %"]
+    assert written.getvalue().endswith(" left\n")
+
+
 def test_a_log_gets_few_lines_and_no_control_codes(monkeypatch):
     seconds = iter(range(1000))
     monkeypatch.setattr("time.monotonic", lambda: float(next(seconds)))

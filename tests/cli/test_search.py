@@ -45,6 +45,18 @@ def test_no_hits_say_so(frostline, answer):
     answer("collections", "delete", "empty", "--yes")
 
 
+def test_a_field_of_the_filter_that_no_record_has_is_told(frostline):
+    shown = frostline("search", "animals", "cat", "--filter", 'lable = "x"', "--json")
+    assert (shown.exit_code, shown.stderr) == (0, "note: no record of animals has a value in the field 'lable'\n")
+    for filter in ('text = "nothing like it"', 'NOT lable = "x"'):
+        assert frostline("search", "animals", "cat", "--filter", filter).stderr == ""
+
+
+def test_one_hit_is_one(frostline):
+    shown = frostline("search", "animals", "a red cat in the house", "--limit", "1").stdout.splitlines()
+    assert shown[-1].startswith("1 hit from animals in ")
+
+
 def test_payloads_cannot_move_the_cursor(frostline, answer, target):
     with Client(target) as client:
         client.create_collection("evil", dimensions=2)

@@ -33,7 +33,7 @@ def test_the_verdict_comes_with_its_reason_a_curve_and_the_points(fake, pretend,
     assert sum(line.count("●") for line in lines) == 3 + 1  # and the legend
     assert page.read_text() == PAGE
     assert result.stderr.splitlines() == [
-        "Training 21 heads and 21 baselines: about 9.0 s",
+        "Training 21 heads and 21 baselines: about 9.0 s where nothing else runs",
         "Waiting for others in line before",
         "Embedding examples",
         "Learning",
@@ -44,7 +44,7 @@ def test_the_verdict_comes_with_its_reason_a_curve_and_the_points(fake, pretend,
 
 def test_the_cost_alone(fake, pretend, pretended, pets):
     result = pretend("heads", "transfer", pets, "--only-cost")
-    assert result.stdout == "Training 21 heads and 21 baselines: about 9.0 s, and embedding.\n"
+    assert result.stdout == "Training 21 heads and 21 baselines: about 9.0 s where nothing else runs, and embedding.\n"
     assert fake.of("MeasureTransfer")[0].validate_only
     assert pretended("heads", "transfer", pets, "--only-cost")["heads"] == 21
 

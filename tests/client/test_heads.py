@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -120,8 +122,9 @@ def test_a_broken_watch_is_begun_again_and_the_training_is_not(fake, client):
 
 def test_a_server_that_stays_away_ends_the_wait(fake, client):
     fake.faults["WatchHead"].extend([fails(Code.UNAVAILABLE, "gone", Reason.SHUTTING_DOWN)] * 6)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="gone; version 1 of head 'pets' was still being trained") as caught:
         client.train_head("pets", PETS)
+    assert caught.value.reason == Reason.SHUTTING_DOWN
 
 
 def test_a_watch_that_ends_too_early_is_the_servers_fault(fake, client, monkeypatch):
@@ -339,14 +342,22 @@ def test_a_head_that_is_not_there(client):
         (lambda client: client.train_head("h", LabelledRecords("c", "f")), "pass it as records"),
         (lambda client: client.train_head("h", [Example(label="a")]), "example 0 needs one of"),
         (lambda client: client.train_head("h", [Example("a", b"b", label="a")]), "example 0 needs one of"),
-        (lambda client: client.train_head("h", [*PETS, Example("a", label=3)]), "label of example 3: 3 is no str"),
+        (
+            lambda client: client.train_head("h", [*PETS, Example(image="a/1.jpg", label="a")]),
+            "example 3: image 'a/1.jpg' is a str; pass its file as pathlib.Path",
+        ),
+        (lambda client: client.compare_encoders([Example(image="a.jpg", label="a")]), "example 0: .*pathlib.Path"),
+        (
+            lambda client: client.train_head("h", [*PETS, Example("a", label=3)]),
+            "label of example 3: 3 is no str; labels are",
+        ),
         (lambda client: client.train_head("h", [Example(record_id="a", label="a")]), "of which collection"),
         (lambda client: client.train_head("h", [Example(vector=np.ones((2, 2)))]), r"example 0: .* shape \(d,\)"),
         (lambda client: client.train_head("h", vectors=EYE), "labels are missing"),
         (lambda client: client.train_head("h", labels=["a"]), "vectors are missing"),
         (lambda client: client.train_head("h", vectors=EYE, labels="aabb"), "one str was passed"),
         (lambda client: client.train_head("h", vectors=EYE, labels=[*"abc"]), "4 vectors and 3 labels"),
-        (lambda client: client.train_head("h", vectors=EYE, labels=[1, 2, 3, 4]), "1 is no str"),
+        (lambda client: client.train_head("h", vectors=EYE, labels=["a", 2, 3, 4]), "of example 1: 2 is .*texts"),
         (
             lambda client: client.train_head("h", [Example(vector=np.ones(3))], vectors=EYE, labels=[*"abcd"]),
             "example 0: vectors of 4 and of 3 dimensions",
@@ -361,6 +372,11 @@ def test_a_head_that_is_not_there(client):
         (lambda client: client.update_head("h", removed_classes="dog"), "one str was passed"),
         (lambda client: client.merge_heads("h", "ab"), "one str was passed"),
         (lambda client: client.merge_heads("h", [3]), "cannot merge a int"),
+        (lambda client: client.merge_heads("h", ["a", Path(__file__)]), r"test_heads\.py is no archive of a head"),
+        (
+            lambda client: client.train_head("h", [*PETS, Example("a", labels=["a"])]),
+            "example 3 has labels, where most have a label",
+        ),
         (lambda client: client.export_head("h", "x", "pickle"), "format 'pickle' is unknown"),
         (lambda client: client.rollback_head("h", -1), "version -1"),
         (lambda client: client.evaluate_head("h", PETS, version=2**31), "version 2147483648"),

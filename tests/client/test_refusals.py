@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frostline.client import InvalidInput, Record
+from frostline.client import Combination, InvalidInput, Part, Record
 
 ALONE = "\ud800"
 LARGE = 2**31
@@ -33,6 +33,11 @@ LARGE = 2**31
         (lambda client: client.search("c", "a", filter={"price": 3}), r"filter \{'price': 3\} is no str; write"),
         (lambda client: client.upsert("c", [Record("a", vector=[1.0])]), "record 'a': .*, not a list; np.array"),
         (lambda client: client.upsert("c", [Record("a", text="b", payload=[1])]), "'a': .* but a list; give a dict"),
+        (
+            lambda client: client.upsert("c", [Record("a", image="a.jpg")]),
+            "'a': image 'a.jpg' is a str; .*pathlib.Path",
+        ),
+        (lambda client: client.search("c", Combination([Part(image="a.jpg")])), "image 'a.jpg' is a str"),
         (lambda client: client.get("c", [1]), "1 is no str"),
         (lambda client: client.upsert("c", [{"id": "a"}]), "must be Record objects, not dict"),
         (lambda client: client.upsert("c", Record("a", text="b")), "one Record was passed"),

@@ -114,6 +114,12 @@ def test_a_missing_column_says_which_columns_and_which_option(tmp_path, options,
         read_examples(str(path), **options)
 
 
+@pytest.mark.parametrize(("label", "task"), [("", "class"), (" ", "class"), (["a", ""], "labels")])
+def test_an_empty_label_says_which_row(lines, label, task):
+    with pytest.raises(BadSource, match=r"label field 'label' of row 2 of .*rows\.jsonl is empty"):
+        read_examples(lines({"text": "a", "label": "b"}, {"text": "a", "label": label}), task=task)
+
+
 @pytest.mark.parametrize("label", [None, ["cat"], {"a": 1}])
 def test_a_label_that_is_none_is_shown(lines, label):
     with pytest.raises(BadSource, match=r"label field 'label' of row 2 of .* of type (NoneType|list|dict)"):

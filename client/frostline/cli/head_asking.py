@@ -28,7 +28,7 @@ from frostline.cli.labelled_arguments import (
     examples_of,
     records_of,
 )
-from frostline.cli.output import Column, say, show_fields, show_json, show_table, timings_line
+from frostline.cli.output import Column, counted, say, show_fields, show_json, show_table, timings_line
 from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def predict(
         _print_json(name, names, found, wall_seconds)
     else:
         _print_table(names, found, limit)
-        told = f"{len(found)} predictions of version {found.version} of {name} in "
+        told = f"{counted(len(found), 'prediction')} of version {found.version} of {name} in "
         say(told + timings_line(found.timings, wall_seconds), "dim")
     if found.errors:
         first = min(found.errors)

@@ -8,7 +8,8 @@ from frostline.cli.output import console
 from frostline.cli.progress import progress
 from frostline.cli.session import Session
 
-_PERCENT = 100
+_WHOLE = 10_000  # parts of the whole that progress is told in, as hundredths of a percent
+_WINDOW_SECONDS = 60.0
 _STEP_SECONDS = 600.0
 _STEPS = {
     "judging": "Judging",
@@ -36,7 +37,7 @@ def question_progress(session: Session, text: str = "Sending examples") -> Gener
         session: knows its reader.
         text: what is done before the first report.
     """
-    with progress(None if session.as_json else console(stderr=True), text, "%") as shown:
+    with progress(None if session.as_json else console(stderr=True), text, "%", _percent, _WINDOW_SECONDS) as shown:
         before = ""
 
         def report(step: str, share: float) -> None:
@@ -44,9 +45,13 @@ def question_progress(session: Session, text: str = "Sending examples") -> Gener
             if step != before:
                 before = step
                 shown.step(step_text(step))
-            shown.update(round(share * _PERCENT), _PERCENT)
+            shown.update(round(share * _WHOLE), _WHOLE)
 
         yield report
+
+
+def _percent(done: int) -> str:
+    return f"{100 * done / _WHOLE:.0f}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from frostline.cli.head_output import percent
 from frostline.cli.head_progress import patience_seconds, question_progress
 from frostline.cli.inputs import Files, Texts, inputs_of
 from frostline.cli.labelled_arguments import (
+    TEXT_ENCODER,
     Collection,
     HeadName,
     ImageField,
@@ -34,7 +35,12 @@ _USUAL_P_VALUE = 0.05
 
 OptionalHead = Annotated[str, typer.Option("--head", metavar="NAME", help="Name of the head.", show_default=False)]
 Encoder = Annotated[
-    str, typer.Option(metavar="NAME", help="Encoder of texts or images, without --head.", show_default=False)
+    str,
+    typer.Option(
+        metavar="NAME",
+        help=f"Encoder of texts or images, without --head; {TEXT_ENCODER} for texts when not given.",
+        show_default=False,
+    ),
 ]
 Limit = Annotated[int, typer.Option(metavar="N", help="The most that is listed of each kind.", min=1)]
 InputCollection = Annotated[
@@ -133,6 +139,8 @@ def suggest(
 ) -> None:
     """Choose the inputs whose labels would teach most; unlike each other, and unlike what is labelled."""
     inputs, names, records = _inputs(texts, file, collection, label_field, filter, param, vector)
+    if not (encoder or head or file or records):
+        encoder = TEXT_ENCODER
     with session.connect() as client, question_progress(session, "Sending inputs") as report:
         found = client.suggest_labels(
             head,
@@ -181,6 +189,8 @@ def audit(
     records = records_of(collection, label_field, filter, param, vector)
     if not examples and records is None and not head:
         raise typer.BadParameter("give SOURCE, --collection or --head; an audit looks at labelled examples")
+    if not (encoder or head or records) and all(example.image is None for example in examples):
+        encoder = TEXT_ENCODER
     with session.connect() as client, naming_files(examples), question_progress(session, "Sending inputs") as report:
         found = client.audit_labels(
             head,

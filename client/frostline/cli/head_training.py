@@ -13,6 +13,7 @@ from frostline.cli.failure import CommandFailed
 from frostline.cli.head_output import show_trained
 from frostline.cli.head_progress import patience_seconds, training_progress
 from frostline.cli.labelled_arguments import (
+    TEXT_ENCODER,
     AnsweredTask,
     Collection,
     HeadName,
@@ -30,8 +31,6 @@ from frostline.cli.session import Session, client_command
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-TEXT_ENCODER = "all-minilm-l6-v2"
 
 Description = Annotated[
     str, typer.Option(metavar="TEXT", help="What the head is for, at most 1,000 characters.", show_default=False)

@@ -11,8 +11,9 @@ from frostline.cli.curves import drawn
 from frostline.cli.failure import CommandFailed
 from frostline.cli.head_output import percent
 from frostline.cli.head_progress import patience_seconds, question_progress
-from frostline.cli.head_training import TEXT_ENCODER, Recipe, Strength
+from frostline.cli.head_training import Recipe, Strength
 from frostline.cli.labelled_arguments import (
+    TEXT_ENCODER,
     Collection,
     ImageField,
     LabelField,
@@ -114,7 +115,8 @@ def measure_transfer(
 
 
 def _told(costs: "TransferCost") -> str:
-    return f"Training {costs.heads:,} heads and {costs.baselines:,} baselines: about {duration(costs.seconds)}"
+    trained = f"{costs.heads:,} heads and {costs.baselines:,} baselines"
+    return f"Training {trained}: about {duration(costs.seconds)} where nothing else runs"
 
 
 def _show_cost(session: Session, costs: "TransferCost") -> None:

@@ -98,7 +98,9 @@ def list_heads(session: Session) -> None:
             Column("TAKES"),
             Column("DESCRIPTION", elide=True),
         )
-        show_table(columns, map(_row, found))
+        rows = [_row(head) for head in found]
+        kept = [place for place in range(len(columns)) if any(row[place] for row in rows)]  # the others take room
+        show_table([columns[place] for place in kept], [[row[place] for place in kept] for row in rows])
 
 
 @app.command("show")
@@ -161,10 +163,13 @@ def delete_head(session: Session, name: HeadName, yes: Yes = False) -> None:
 
 def _row(head: "Head") -> tuple[object, ...]:
     told = head.serving or next(iter(head.versions), None)
+    # Where the newest serves there is nothing more to say of it, and names need the room.
+    is_told = not head.versions or head.versions[0].version == head.serving_version
+    newest = "" if is_told else f"{head.versions[0].version}, {head.versions[0].state}"
     return (
         head.name,
         head.serving_version or "",
-        f"{head.versions[0].version}, {head.versions[0].state}" if head.versions else "",
+        newest,
         told.recipe if told else "",
         f"{len(told.classes):,}" if told and told.classes else "",
         f"{told.example_count:,}" if told and told.example_count else "",

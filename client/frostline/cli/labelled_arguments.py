@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from frostline.client import Example, HeadTask, LabelledRecords
 
 
+TEXT_ENCODER = "all-minilm-l6-v2"
+
+
 class AnsweredTask(enum.StrEnum):
     """What a head answers."""
 

@@ -174,6 +174,11 @@ def summary(payload: Mapping[str, Any]) -> str:
     return plain(" · ".join(f"{name}: {value}" for name, value in payload.items()))
 
 
+def counted(count: int, what: str) -> str:
+    """A count and what is counted: `1 hit`, `1,200 hits`."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
 def size(count: int) -> str:
     """Bytes as people read them: `90.9 MB` (powers of 1000)."""
     if count < _KILO:

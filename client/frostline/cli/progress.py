@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 from rich.cells import cell_len
@@ -20,21 +21,25 @@ _FIGURES_COLUMNS = 56  # what is usual after the bar
 
 
 class Meter:
-    """Measures a rate over the last 15 seconds, so that it follows what the work does now.
+    """Measures a rate over the last seconds, so that it follows what the work does now.
 
     Args:
         clock: seconds that only grow.
+        window_seconds: how many; more for what is told seldom, whose estimates would jump else.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, window_seconds: float = _RATE_WINDOW_SECONDS
+    ) -> None:
         self._clock = clock
+        self._window_seconds = window_seconds
         self._marks: deque[tuple[float, int]] = deque()
 
     def mark(self, done: int) -> None:
         """Notes how much is done. What the first note says was done before, and counts for no rate."""
         now = self._clock()
         self._marks.append((now, done))
-        while len(self._marks) > 2 and now - self._marks[1][0] >= _RATE_WINDOW_SECONDS:
+        while len(self._marks) > 2 and now - self._marks[1][0] >= self._window_seconds:
             self._marks.popleft()
 
     @property
@@ -57,8 +62,9 @@ class Meter:
         done = self._marks[-1][1] if self._marks else 0
         of = f" of {'about ' * about}{amount(total)}" if total is not None else ""
         parts = [f"{amount(done)}{of} {unit}".strip()]
-        if rate := self.per_second:
-            parts.append(f"{amount(round(rate))}/s")
+        if (rate := self.per_second) > 0:
+            if (told := amount(round(rate))) != amount(0):
+                parts.append(f"{told}/s")
             if total is not None and total > done:
                 parts.append(f"{duration((total - done) / rate)} left")
         return ", ".join(parts)
@@ -78,20 +84,26 @@ class Display(Protocol):
 
 @contextmanager
 def progress(
-    to: Console | None, text: str, unit: str = "", amount: Callable[[int], str] = "{:,}".format
+    to: Console | None,
+    text: str,
+    unit: str = "",
+    amount: Callable[[int], str] = "{:,}".format,
+    window_seconds: float = _RATE_WINDOW_SECONDS,
 ) -> Generator[Display]:
-    """Shows progress while its block runs.
+    """Shows progress while its block runs; each step is measured by itself.
 
     Args:
         to: where; nowhere if none.
         text: what is done.
         unit: what is counted.
         amount: writes a count.
+        window_seconds: see `Meter`.
     """
+    meter = partial(Meter, window_seconds=window_seconds)
     if to is None:
         yield _Nowhere()
     elif not to.is_terminal:
-        yield _Log(to, text, unit, amount)
+        yield _Log(to, text, unit, amount, meter)
     else:
         room = to.width - cell_len(text) - _FIGURES_COLUMNS
         columns = (
@@ -101,7 +113,7 @@ def progress(
         )
         with Progress(*columns, console=to, transient=True) as bars:
             task = bars.add_task(text, total=None, figures="")
-            yield _Bar(bars, task, unit, amount)
+            yield _Bar(bars, task, unit, amount, meter)
 
 
 class _Nowhere:
@@ -111,17 +123,21 @@ class _Nowhere:
 
 
 class _Log:
-    def __init__(self, to: Console, text: str, unit: str, amount: Callable[[int], str]) -> None:
+    def __init__(
+        self, to: Console, text: str, unit: str, amount: Callable[[int], str], meter: Callable[[], Meter]
+    ) -> None:
         self._to = to
         self._text = text
         self._unit = unit
         self._amount = amount
-        self._meter = Meter()
+        self._new_meter = meter
+        self._meter = meter()
         self._next = time.monotonic() + _LOG_EVERY_SECONDS
 
     def step(self, text: str) -> None:
         if text != self._text:
             self._text = text
+            self._meter = self._new_meter()
             self._to.print(plain(text), soft_wrap=True)
 
     def update(self, done: int, total: int | None, about: bool = False) -> None:
@@ -134,14 +150,18 @@ class _Log:
 
 
 class _Bar:
-    def __init__(self, bars: Progress, task: TaskID, unit: str, amount: Callable[[int], str]) -> None:
+    def __init__(
+        self, bars: Progress, task: TaskID, unit: str, amount: Callable[[int], str], meter: Callable[[], Meter]
+    ) -> None:
         self._bars = bars
         self._task = task
         self._unit = unit
         self._amount = amount
-        self._meter = Meter()
+        self._new_meter = meter
+        self._meter = meter()
 
     def step(self, text: str) -> None:
+        self._meter = self._new_meter()
         self._bars.reset(self._task, total=None, description=plain(text), figures="")
 
     def update(self, done: int, total: int | None, about: bool = False) -> None:

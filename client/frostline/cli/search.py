@@ -1,6 +1,7 @@
 """`frostline search`: the records closest to a text, an image or a record, or with its words."""
 
 import enum
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,11 @@ import typer
 from frostline.cli.arguments import CollectionName, Filter, Parameters, parameters
 from frostline.cli.explanation import show_explanation
 from frostline.cli.failure import CommandFailed
-from frostline.cli.output import Column, say, show_json, show_table, summary, timings_line
+from frostline.cli.output import Column, counted, plain, say, show_json, show_table, summary, timings_line
 from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
-    from frostline.client import Fusion, Query, SearchResults
+    from frostline.client import Client, Fusion, Query, SearchResults
 
 
 class Mode(enum.StrEnum):
@@ -114,12 +115,24 @@ def search(
         started = time.perf_counter()
         results = client.search_batch(collection, [asked], **options)
         wall_seconds = time.perf_counter() - started
-    if results.errors:
-        raise CommandFailed(results.errors[0].message)
+        if results.errors:
+            raise CommandFailed(results.errors[0].message)
+        if filter and not results[0]:
+            _tell_unknown_fields(client, collection, asked, options)
     if session.as_json:
         _print_json(collection, results, wall_seconds)
     else:
         _print_table(collection, results, wall_seconds)
+
+
+def _tell_unknown_fields(client: "Client", collection: str, asked: "Query", options: dict[str, Any]) -> None:
+    """Says on stderr which fields of a filter that lets nothing through no record has: they may be misspelt."""
+    explained: dict[str, Any] = {**options, "explain": True}
+    again = client.search_batch(collection, [asked], **explained)
+    fields = again.explanation.unindexed_fields if again.explanation else ()  # declared ones are known
+    for field in fields:
+        if not client.count(collection, filter=f"{field}:*"):
+            sys.stderr.write(f"note: no record of {plain(collection)} has a value in the field {plain(field)!r}\n")
 
 
 def _fusion(mode: Mode, keyword_weight: float) -> "Fusion | None":
@@ -175,6 +188,6 @@ def _print_table(collection: str, results: "SearchResults", wall_seconds: float)
         show_table(columns, rows)
     spent = timings_line(results.timings, wall_seconds)
     recall = "" if results.recall == 1 else f", recall {results.recall:.3f}"
-    say(f"{len(results[0])} hits from {collection} in {spent}{recall}", "dim")
+    say(f"{counted(len(results[0]), 'hit')} from {collection} in {spent}{recall}", "dim")
     if results.explanation:
         show_explanation(results.explanation, results.recall)

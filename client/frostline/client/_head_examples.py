@@ -14,6 +14,7 @@ from frostline.client._from_wire_heads import head_of
 from frostline.client._to_wire import (
     collection_path,
     head_path,
+    image_file,
     matrix,
     not_alone,
     space_message,
@@ -150,6 +151,11 @@ def _check(place: int, example: Example) -> None:
         raise InvalidInput(f"examples must be Example objects, not {type(example).__name__}: {str(example)[:80]!r}")
     if [example.text, example.image, example.record_id].count(None) + (example.vector is None) != 3:
         raise InvalidInput(f"example {place} needs one of text, image, vector and record_id")
+    if example.image is not None:
+        try:
+            image_file(example.image)
+        except InvalidInput as error:
+            raise InvalidInput(f"example {place}: {error}") from error
     try:
         truth_of(example)
     except InvalidInput as error:

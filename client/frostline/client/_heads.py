@@ -17,7 +17,7 @@ from frostline.client._to_wire_heads import options_message, part_message
 from frostline.client._transport import Deadline
 from frostline.client._truths import task_of
 from frostline.client._watch import Watch
-from frostline.client.errors import HeadFailed, Internal
+from frostline.client.errors import HeadFailed, Internal, Unavailable
 from frostline.client.heads import Example, ExportFormat, FeatureScaling, Head, HeadTask, LabelledRecords, Recipe
 from frostline.v1 import head_service_pb2 as v1
 from frostline.wire import tensors
@@ -228,6 +228,13 @@ class HeadCalls(ExampleCalls):
                 last = report.head if report.HasField("head") else last
                 if progress and report.step:
                     progress(report.step, report.progress)
+        except Unavailable as error:
+            raise Unavailable(
+                f"{error}; version {number} of head {last.name.removeprefix('heads/')!r} was still being trained: if "
+                "the server ended, that is lost, and the version is failed once it runs again",
+                reason=error.reason,
+                log_id=error.log_id,
+            ) from error
         finally:
             watch.close()
         return _ready(head_of(last), number)

@@ -106,12 +106,25 @@ def are_vectors(inputs: object) -> bool:
     return bool(listed) and all(isinstance(each, np.ndarray) for each in listed)
 
 
+def image_file(image: bytes | Path) -> bytes | Path:
+    """An image, where it is its bytes or a path; a str is a text everywhere, so it is none.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    if not isinstance(cast(object, image), (bytes, Path)):
+        kind = type(image).__name__
+        raise InvalidInput(f"image {str(image)[:80]!r} is a {kind}; pass its file as pathlib.Path, or its bytes")
+    return image
+
+
 def image_bytes(image: bytes | Path) -> bytes:
     """The bytes of an image file.
 
     Raises:
-        InvalidInput: it cannot be read.
+        InvalidInput: it is no image, or cannot be read.
     """
+    image = image_file(image)
     if isinstance(image, bytes):
         return image
     try:

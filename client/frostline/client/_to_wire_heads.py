@@ -12,6 +12,8 @@ from frostline.client.errors import InvalidInput
 from frostline.client.heads import Example, FeatureScaling, LabelledRecords, Recipe, UnlabelledRecords
 from frostline.v1 import head_service_pb2 as v1
 
+_ZIP = b"PK"  # how every ZIP begins
+
 
 def options_message(
     recipe: Recipe,
@@ -106,7 +108,7 @@ def part_message(part: str | bytes | Path) -> v1.MergePart:
     """A head to be merged: by name, or as it was exported.
 
     Raises:
-        InvalidInput: it is neither, or cannot be read.
+        InvalidInput: it is neither, or cannot be read as an archive; says which file.
     """
     if isinstance(part, str):
         return v1.MergePart(head=head_path(part))
@@ -117,9 +119,12 @@ def part_message(part: str | bytes | Path) -> v1.MergePart:
             f"cannot merge a {type(part).__name__}; pass the name of a head, or an archive as bytes or pathlib.Path"
         )
     try:
-        return v1.MergePart(archive=part.read_bytes())
+        content = part.read_bytes()
     except OSError as error:
         raise InvalidInput(f"cannot read archive {part}: {error.strerror}") from error
+    if not content.startswith(_ZIP):  # the server knows no names of files
+        raise InvalidInput(f"{part} is no archive of a head; give what export_head writes with the format archive")
+    return v1.MergePart(archive=content)
 
 
 def content_bytes(example: Example) -> int:

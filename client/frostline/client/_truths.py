@@ -1,5 +1,6 @@
 """What examples say: a label, several labels or a number."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, cast
 
@@ -25,7 +26,7 @@ def truth_of(example: Example) -> Truth:
         raise InvalidInput("it needs one of label, labels and value")
     if example.value is not None:
         return float(number(example.value, "value"))
-    return unicode(example.label) if example.labels is None else _labels(example.labels)
+    return _label(example.label) if example.labels is None else _labels(example.labels)
 
 
 def truths_of(
@@ -38,7 +39,7 @@ def truths_of(
     """
     not_alone(labels)
     if values is None:
-        return None if labels is None else list(map(_label_or_labels, labels))
+        return None if labels is None else [_of_vector(place, each) for place, each in enumerate(labels)]
     if labels is not None:
         raise InvalidInput("labels and values were both given; a head learns one of them")
     numbers = np.asarray(values, np.float64)
@@ -72,10 +73,11 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
     """What a head shall answer: as it is named, or else what the examples say.
 
     Raises:
-        InvalidInput: there is no task of this name.
+        InvalidInput: there is no task of this name, or none is named and the examples are not alike.
     """
     if task is not None:
         return number_of(HEAD_TASKS, task, "task")
+    _expect_alike(examples.examples)
     if examples.values or any(each.HasField("value") for each in examples.examples):
         return v1.HEAD_TASK_VALUE
     if examples.label_sets or any(each.labels for each in examples.examples):
@@ -83,12 +85,37 @@ def task_of(examples: v1.Examples, task: HeadTask | None) -> v1.HeadTask.ValueTy
     return v1.HEAD_TASK_CLASS
 
 
-def _label_or_labels(said: str | Iterable[str]) -> Truth:
-    if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
-        return str(unicode(cast(str, said)))  # of numpy, it is another kind of str
-    return _labels(said)
+def _expect_alike(examples: Sequence[v1.Example]) -> None:
+    kinds = [_said_kind(example) for example in examples]
+    counts = Counter(filter(None, kinds))
+    if len(counts) > 1:
+        usual = counts.most_common(1)[0][0]
+        place, odd = next((place, kind) for place, kind in enumerate(kinds) if kind not in ("", usual))
+        raise InvalidInput(f"example {place} has {odd}, where most have {usual}; a head learns one kind")
+
+
+def _said_kind(example: v1.Example) -> str:
+    """What an example says; nothing where it has no labels, which may be said of several labels only."""
+    if example.HasField("value"):
+        return "a value"
+    return "labels" if example.labels else "a label" if example.label else ""
+
+
+def _of_vector(place: int, said: str | Iterable[str]) -> Truth:
+    try:
+        if isinstance(said, str) or not isinstance(cast(object, said), Iterable):
+            return str(_label(cast(str, said)))  # of numpy, it is another kind of str
+        return _labels(said)
+    except InvalidInput as error:
+        raise InvalidInput(f"label of example {place}: {error}") from error
 
 
 def _labels(labels: Iterable[str]) -> tuple[str, ...]:
     not_alone(labels)
-    return tuple(map(unicode, labels))
+    return tuple(map(_label, labels))
+
+
+def _label(label: str) -> str:
+    if not isinstance(cast(object, label), str):
+        raise InvalidInput(f"{label!r} is no str; labels are texts, and numbers to be learned go to value or values")
+    return unicode(label)

@@ -21,7 +21,7 @@ class Example:
 
     Attributes:
         text: a text.
-        image: an image file, its bytes or a path.
+        image: an image file, its bytes or a `pathlib.Path`; a str is a text everywhere, and refused here.
         vector: of shape (d,), in the head's space. No part of equality.
         record_id: id of a record of the collection that the call names; its stored vector is taken.
         label: its class.

@@ -32,7 +32,7 @@ class Part:
 
     Attributes:
         text: a text.
-        image: an image file, its bytes or a path.
+        image: an image file, its bytes or a `pathlib.Path`; a str is a text everywhere, and refused here.
         vector: of shape (d,).
         record: id of a record of the collection, which is left out of the hits.
         weight: below 0 to stay away from it.

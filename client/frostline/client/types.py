@@ -132,7 +132,7 @@ class Record:
     Attributes:
         id: 1 to 512 bytes of UTF-8.
         text: its text; keyword searches find it by its words.
-        image: its image file: the bytes, or a path that is read when the record is sent.
+        image: its image file: the bytes, or a `pathlib.Path` that is read when the record is sent.
         vector: of shape (d,), the first vector of its collection. No part of equality.
         vectors: further vectors by name. No part of equality.
         payload: the user's data, anything JSON can hold.

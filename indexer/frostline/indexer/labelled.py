@@ -129,6 +129,8 @@ def _example(source: str, row: Row, options: LabelledOptions) -> Example:
     said = _said(value, options.task)
     if said is None:
         raise BadSource(_unfit(source, row, "label", options.label_field, value, _WANTED[options.task]))
+    if _has_empty(said):
+        raise BadSource(f"label field {options.label_field!r} of row {row.number} of {source} is empty; name its class")
     named = _label(group) if options.group_field else ""
     if named is None:
         raise BadSource(_unfit(source, row, "group", options.group_field, group, _WANTED["class"]))
@@ -152,6 +154,12 @@ def _said(value: Any, task: HeadTask) -> Example | None:  # noqa: ANN401
         case "value":
             number = _number(value)
             return None if number is None else Example(value=number)
+
+
+def _has_empty(said: Example) -> bool:
+    """Whether a label is empty; numbers, and lists of no labels, have none."""
+    labels = said.labels if said.labels is not None else [said.label] if said.value is None else []
+    return not all(label.strip() for label in labels)
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401

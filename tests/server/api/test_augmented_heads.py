@@ -171,4 +171,6 @@ async def test_heads_of_different_numbers_of_copies_are_not_merged(server):
     await trained(server, calls.CreateHead(plain), "plain")
     parts = [h.MergePart(head=f"heads/{name}") for name in ("sides", "plain")]
     merge = h.MergeHeadsRequest(head_id="both", parts=parts)
-    assert "heads with different augment (0, 2) cannot be merged" in await said(calls.MergeHeads(merge))
+    assert "heads with different augment (2 of head 'sides', 0 of head 'plain') cannot be merged" in await said(
+        calls.MergeHeads(merge)
+    )

@@ -154,16 +154,20 @@ VALUE = h.Example(vector=vector([1, 2, 3]), value=1)
 @pytest.mark.parametrize(
     ("examples", "options", "wrong"),
     [
-        ([ONE, SET], None, "example 1: it has labels, and the head learns one label of each"),
-        ([SET, ONE], SEVERAL, "example 1: it has one label, and the head learns labels of each"),
-        ([VALUE, ONE], NUMBER, "example 1: it has one label, and the head learns a value of each"),
+        ([ONE, SET], None, "example 1: it has labels, but the head answers one class, so it learns one label of each"),
+        ([SET, ONE], SEVERAL, "example 1: it has one label, but the head answers several labels, so it"),
+        (
+            [VALUE, ONE],
+            NUMBER,
+            "example 1: it has one label, but the head answers numbers, so it learns a value of each",
+        ),
         ([VALUE, h.Example(vector=vector([1, 2, 3]))], NUMBER, "example 1: it has no value"),
         ([VALUE, h.Example(vector=vector([1, 2, 3]), value=np.inf)], NUMBER, "example 1: value inf cannot be learned"),
         ([VALUE, VALUE], NUMBER, r"all examples have the value 1\.0"),
         ([SET, SET], SEVERAL, "all examples have the labels"),
-        (labelled("a", "b"), NUMBER, "the vectors come with 2 times one label, and the head learns a value"),
-        (measured(), SEVERAL, "the vectors come with 24 times a value, and the head learns labels"),
-        (tagged(), None, "the vectors come with 24 times labels, and the head learns one label"),
+        (labelled("a", "b"), NUMBER, "2 vectors come with one label each, but the head answers numbers"),
+        (measured(), SEVERAL, "24 vectors come with a value each, but the head answers several labels"),
+        (tagged(), None, "24 vectors come with labels each, but the head answers one class"),
         (tagged(), h.HeadOptions(task=h.HEAD_TASK_LABELS, recipe=h.RECIPE_LDA), "lda cannot learn several labels"),
         (measured(), h.HeadOptions(task=h.HEAD_TASK_VALUE, recipe=h.RECIPE_LOGISTIC), "logistic cannot learn numbers"),
         (measured(), h.HeadOptions(task=h.HEAD_TASK_VALUE, descriptions={"a": "b"}), "this head answers numbers"),
@@ -187,4 +191,4 @@ async def test_an_update_and_a_judgement_say_what_the_head_answers(server):
         calls.UpdateHead(h.UpdateHeadRequest(name="heads/heads", added=labelled("a", "b"))),
         calls.EvaluateHead(h.EvaluateHeadRequest(head="heads/heads", examples=tagged())),
     ):
-        assert "the head learns a value of each" in (await refused(call)).details()
+        assert "learns a value of each" in (await refused(call)).details()

@@ -264,7 +264,7 @@ async def test_parts_of_several_names_are_rankings_of_their_own(notes):
         ({"offset": -1}, "-1"),
         ({"limit": 10, "offset": 9_991}, "9991"),
         ({"min_score": float("nan")}, "nan"),
-        ({"exact": True, "mode": q.SEARCH_MODE_KEYWORD}, "exact is of no use with the mode KEYWORD"),
+        ({"exact": True, "mode": q.SEARCH_MODE_KEYWORD}, "exact is of no use with the mode keyword"),
         ({"diversity": 1.5}, "1.5"),
         ({"diversity": float("nan")}, "nan"),
         ({"mode": 9}, "mode 9"),

@@ -144,7 +144,7 @@ def test_the_rows_of_classes_are_found_with_their_descriptions():
     stored = check(unit(5), list("abcab"), np.array([False, False, False, False, True]))
     assert find_classes(stored, ["b", "c"]).tolist() == [1, 2, 4]
     assert find_classes(stored, []).tolist() == []
-    with pytest.raises(InvalidInput, match="class 'd' is not among those of the head"):
+    with pytest.raises(InvalidInput, match="class 'd' is not among those of the head: 'a', 'b', 'c'"):
         find_classes(stored, ["a", "d"])
 
 

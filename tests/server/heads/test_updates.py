@@ -161,7 +161,7 @@ def test_what_keeps_no_sums_or_differs_cannot_be_merged():
     for few in ([], [ridge]):
         with pytest.raises(InvalidInput, match="at least two heads"):
             merged(few)
-    with pytest.raises(InvalidInput, match="different recipe"):
+    with pytest.raises(InvalidInput, match=r"different recipe \(ridge of part 0, lda of part 1\)"):
         merged([ridge, trained(EXAMPLES, Recipe.LDA)])
     with pytest.raises(InvalidInput, match="different strength"):
         merged([ridge, replace(ridge, strength=2.0)])

@@ -17,7 +17,7 @@ from frostline.server.api.head_messages import training_options
 from frostline.server.api.head_places import Place, Places
 from frostline.server.api.inputs import Waiting
 from frostline.server.api.learned_examples import LearnedExamples, expect_contents
-from frostline.server.api.merge_parts import expect_each_once, expect_one_space
+from frostline.server.api.merge_parts import expect_each_once, expect_one_space, part_names
 from frostline.server.api.trainings import Trainings
 from frostline.server.collections.validation import check_request_id
 from frostline.server.errors import FrostlineError, InvalidInput, NotFound, ShuttingDown
@@ -176,12 +176,13 @@ class HeadChanges:
         self._trainings.expect_room()
         _check_description(request.description)
         if not 2 <= len(request.parts) <= MOST_PARTS:
-            raise InvalidInput(f"there are {len(request.parts)} heads to merge; name 2 to {MOST_PARTS}")
+            raise InvalidInput(f"heads to merge: {len(request.parts)}; name 2 to {MOST_PARTS}")
         expect_each_once(request.parts)
         configs, manifests, parts = await asyncio.to_thread(self._parts, request.parts)
         expect_one_space(request.parts, configs)
-        alike.check_alike(manifests)
-        alike.check_copies([config.options.augment for config in configs])
+        names = part_names(request.parts)
+        alike.check_alike(manifests, names)
+        alike.check_copies([config.options.augment for config in configs], names)
         place = self._places.known(configs[0].space)
         config = HeadConfig(
             description=request.description,
@@ -259,7 +260,10 @@ class HeadChanges:
                     manifests.append(self._heads.manifest(version) or artifact.read_manifest(folder))
                     content.append(folder)
                 case "archive":
-                    config, manifest = artifact.packed(part.archive)
+                    try:
+                        config, manifest = artifact.packed(part.archive)
+                    except InvalidInput as error:
+                        raise InvalidInput(f"part {place}: {error}") from error
                     configs.append(config)
                     manifests.append(manifest)
                     content.append(part.archive)

@@ -36,6 +36,8 @@ def export(heads: Heads, registry: Registry, name: str, request: pb.ExportHeadRe
             graph = joined(registry.folder(version.config.encoder), version.config.space, folder / artifact.GRAPH)
             return graph.SerializeToString()
         case pb.EXPORT_FORMAT_ONNX:
-            raise InvalidInput(f"head {name!r} takes vectors and has no encoder; export it as HEAD_ONNX")
+            raise InvalidInput(
+                f"head {name!r} takes vectors and has no encoder; export its own graph (the format head-onnx)"
+            )
         case _:
             raise InvalidInput(f"export format {request.format} is unknown to this server")

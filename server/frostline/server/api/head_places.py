@@ -58,8 +58,8 @@ class Places:
             collection, slot = self.source(examples)
             vector = collection.config.vectors[slot]
             return Place(vector.encoder, vector.space)
-        if any(each.WhichOneof("kind") in ("text", "image") for each in examples.examples):
-            raise InvalidInput("examples hold texts or images, and no encoder is named; name the encoder")
+        if contents := {"text", "image"} & {each.WhichOneof("kind") for each in examples.examples}:
+            raise self._unnamed(contents)
         if examples.HasField("space"):
             return self.known(convert.space(examples.space))
         if examples.HasField("vectors") and len(examples.vectors.shape) == 2:
@@ -107,6 +107,16 @@ class Places:
             raise InvalidInput("examples name records and no collection; say which collection they are in")
         collection = self._catalogue.get(convert.resource_id(name, "collections"))
         return collection, collection.config.slot(examples.records.vector_name)
+
+    def _unnamed(self, contents: set[str]) -> InvalidInput:
+        """Says which encoders there are for texts or images."""
+        manifests = [self._registry.get(name).manifest for name in self._registry.names()]
+        known = ", ".join(each.name for each in manifests if each.modality in contents) or "none yet, add one"
+        kinds = " and ".join(f"{kind}s" for kind in sorted(contents))
+        return InvalidInput(
+            f"examples hold {kinds}, and no encoder is named; name one that takes {kinds} (encoder, or --encoder "
+            f"on the command line); this server has: {known}"
+        )
 
     def known(self, space: EmbeddingSpace) -> Place:
         """A space, with the encoder that embeds into it if this server has it."""

@@ -9,6 +9,13 @@ from frostline.v1 import head_service_pb2 as pb
 
 _WANTED = {Task.CLASS: "one label", Task.LABELS: "labels", Task.VALUE: "a value"}
 
+_LEARNED = {
+    Task.CLASS: "the head answers one class, so it learns one label of each example",
+    Task.LABELS: "the head answers several labels, so it learns a list of labels of each example",
+    Task.VALUE: "the head answers numbers, so it learns a value of each example",
+}
+_ALIKE = "give it the same, or train a head of another task"
+
 
 def of_example(example: pb.Example, task: Task) -> str:
     """What an example says.
@@ -23,7 +30,7 @@ def of_example(example: pb.Example, task: Task) -> str:
     }
     for other, is_there in says.items():
         if is_there and other is not task:
-            raise InvalidInput(f"it has {_WANTED[other]}, and the head learns {_WANTED[task]} of each; give all alike")
+            raise InvalidInput(f"it has {_WANTED[other]}, but {_LEARNED[task]}; {_ALIKE}")
     match task:
         case Task.CLASS:
             return example.label
@@ -44,10 +51,7 @@ def of_vectors(examples: pb.Examples, task: Task) -> list[str]:
     columns = {Task.CLASS: examples.labels, Task.LABELS: examples.label_sets, Task.VALUE: examples.values}
     for other, column in columns.items():
         if len(column) and other is not task:
-            raise InvalidInput(
-                f"the vectors come with {len(column)} times {_WANTED[other]}, and the head learns {_WANTED[task]} of "
-                "each; give all alike"
-            )
+            raise InvalidInput(f"{len(column)} vectors come with {_WANTED[other]} each, but {_LEARNED[task]}; {_ALIKE}")
     match task:
         case Task.CLASS:
             return list(examples.labels)

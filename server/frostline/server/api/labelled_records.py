@@ -30,26 +30,41 @@ def labelled_records(
 
     Raises:
         InvalidInput: the path is none, or a field holds what the head does not answer.
-        NotFound: no record has both.
+        NotFound: no record has both; says whether the filter, the field or the vector is to blame.
     """
     name = collection.config.vectors[slot].name
     path = filters.path(asked.field, "field of the label")
     expression = filters.expression(asked.filter) if asked.HasField("filter") else None
     after: int | None = 0
-    found = False
+    seen = labelled = found = False
     while after is not None:
         records, after = collection.page(after, _PAGE, vectors=True, content=content, expression=expression)
+        seen = seen or bool(records)
         for record in records:
             values = values_at(json.loads(record.payload or b"{}"), path)
             label = of_field(values, task, f"field {asked.field!r} of record {record.id[:80]!r}")
+            labelled = labelled or label is not None
             if label is not None and name in record.vectors:
                 found = True
                 yield record, label
     if not found:
-        raise NotFound(
-            f"no record of collection {collection.config.id!r} has a field {asked.field!r} and a vector {name!r}; name "
-            "another field, or loosen the filter"
+        raise NotFound(_missing(collection.config.id, name, asked, seen=seen, labelled=labelled))
+
+
+def _missing(collection: str, vector_name: str, asked: pb.LabelledRecords, *, seen: bool, labelled: bool) -> str:
+    """Why there are no labelled records, whichever of filter, field and vector is to blame."""
+    expression = asked.filter.expression
+    if not seen and not expression:
+        return f"collection {collection!r} has no records; add some"
+    if not seen:
+        return (
+            f"the filter {expression[:80]!r} lets no record of collection {collection!r} through; loosen it (a field "
+            "that holds texts is matched by texts, not by numbers)"
         )
+    which = f"no record of collection {collection!r} {'that the filter lets through ' if expression else ''}has"
+    if not labelled:
+        return f"{which} a field {asked.field!r}; name another field{', or loosen the filter' if expression else ''}"
+    return f"{which} both a field {asked.field!r} and a vector {vector_name!r}; name another field or vector"
 
 
 def group_of(record: Record, asked: pb.LabelledRecords) -> str | None:

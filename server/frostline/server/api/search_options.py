@@ -48,7 +48,7 @@ def search_options(request: pb.SearchRecordsRequest, mode: SearchMode) -> Search
     _check_scores(request, mode)
     if request.exact and mode is SearchMode.KEYWORD:
         raise InvalidInput(
-            "exact is of no use with the mode KEYWORD: it is about vectors, which keywords do not look at, and all "
+            "exact is of no use with the mode keyword: it is about vectors, which keywords do not look at, and all "
             "records with the words are found anyway (with any of them: phrases are not searched for); leave exact out"
         )
     if request.payload_fields and not request.include_payloads:

@@ -207,7 +207,7 @@ def find_classes(labelled: Labelled, classes: Sequence[str]) -> NDArray[np.int64
     places = {label: place for place, label in enumerate(labelled.classes)}
     wanted = set(classes)
     if unknown := sorted(wanted - places.keys()):
-        raise InvalidInput(f"class {unknown[0]!r} is not among those of the head; name one that is")
+        raise InvalidInput(f"class {unknown[0]!r} is not among those of the head: {truths.listed(labelled.classes)}")
     return np.flatnonzero(np.isin(labelled.targets, [places[label] for label in wanted]))
 
 

@@ -18,6 +18,7 @@ from frostline.server.heads.labelled import Labelled
 MAX_LABELS = 1_000
 """That a head tells of each input: each takes a fit of its own."""
 LARGEST_VALUE = 1e18
+_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +100,15 @@ def containing(labelled: Labelled, labels: Sequence[str]) -> list[str]:
     sets = {written: set(labels_in(written)) for written in labelled.classes}
     for label in labels:
         if not any(label in each for each in sets.values()):
-            raise InvalidInput(f"label {label!r} is not among those of the head; name one that is")
+            known = listed(sorted(set[str]().union(*sets.values())))
+            raise InvalidInput(f"label {label!r} is not among those of the head: {known}")
     return [written for written, each in sets.items() if not each.isdisjoint(labels)]
+
+
+def listed(labels: Sequence[str]) -> str:
+    """The first 10 of some labels and how many more there are, for messages."""
+    more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    return ", ".join(repr(label[:80]) for label in labels[:_LISTED]) + more
 
 
 def check_label_sets(written: Sequence[str], *, allow_alike: bool, max_label_bytes: int) -> None:
