@@ -116,7 +116,7 @@ def test_columns_have_other_names(client, tmp_path):
     assert list(client.list_interactions("notes", user="1")) == [Interaction("1", "260", 4.0, 964982703.0)]
     with pytest.raises(BadSource, match=r"no column 'user', it has 'userId', .*--user-field"):
         import_interactions(client, path, "notes")
-    with pytest.raises(BadSource, match="no column 'stars'.*--weight-field"):
+    with pytest.raises(BadSource, match=r"no column 'stars'.*--weight-field"):
         import_interactions(client, path, "notes", fields=InteractionFields("userId", "movieId", "stars"))
 
 

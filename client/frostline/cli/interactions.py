@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Import, export, list and delete what users did with records.")
 
+
 @app.command("import")
 @client_command
 def import_interactions(
     session: Session,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .jsonl, .csv or .parquet file.", show_default=False)
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl, .csv or .parquet file.", show_default=False)],
     collection: CollectionName,
     user_field: Annotated[str, typer.Option(metavar="FIELD", help="Field with the user.")] = "user",
     record_field: Annotated[str, typer.Option(metavar="FIELD", help="Field with the record's id.")] = "record",

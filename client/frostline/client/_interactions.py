@@ -49,9 +49,7 @@ class InteractionCalls(Caller):
         self, collection: str, *, user: str | None = None, timeout_seconds: float | None = None
     ) -> AsyncGenerator[Interaction]:
         """Goes through interactions; see `Client.list_interactions`."""
-        request = v1.ListInteractionsRequest(
-            collection=collection_path(collection), user=_user(user), page_size=_PAGE
-        )
+        request = v1.ListInteractionsRequest(collection=collection_path(collection), user=_user(user), page_size=_PAGE)
 
         async def page_of(token: str) -> v1.ListInteractionsResponse:
             request.page_token = token

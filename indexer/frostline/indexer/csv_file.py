@@ -34,7 +34,7 @@ class CsvFile:
         header = CsvLines(path, 0, self._max_bytes)
         self._names = header.names()
         self._first = header.end
-        self._fields.expect(names, path)
+        self._fields.expect(self._names, path)
 
     @property
     def identity(self) -> dict[str, str | int]:

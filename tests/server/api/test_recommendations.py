@@ -8,8 +8,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from frostline.v1 import interaction_pb2 as i
-from frostline.v1 import record_service_pb2 as r
 from frostline.v1 import recommendation_service_pb2 as pb
+from frostline.v1 import record_service_pb2 as r
 from in_process import open_server
 from raw import create_request, detail, item_errors, record, refused, until_error, upsert_request
 

@@ -24,8 +24,8 @@ from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
-from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.recommendation_service import RecommendationService
+from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
 from frostline.server.api.search_lane import SearchLane

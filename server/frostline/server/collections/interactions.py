@@ -109,7 +109,9 @@ class Interactions:
         """
         validation.check_request_id(conditions.request_id)
         if not conditions.user and conditions.start is None and conditions.end is None:
-            raise InvalidInput("neither a user nor a time is named; say whose interactions, or of which time, to delete")
+            raise InvalidInput(
+                "neither a user nor a time is named; say whose interactions, or of which time, to delete"
+            )
         if conditions.user:
             validation.check_id(conditions.user, "user id")
         for record_id in conditions.records:

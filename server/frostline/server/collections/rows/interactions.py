@@ -102,9 +102,10 @@ class InteractionRows:
         return self._sound(rows[:limit]), rows[limit - 1][0] if len(rows) > limit else None
 
     def since(self, sequence: int) -> Iterator[list[Interaction]]:
-        """Reads interactions that were written after a commit, in the order they were last written, some thousand at once.
+        """Reads interactions that were written after a commit, in the order they were last written.
 
-        One that replaced another comes; that the other is gone is not told.
+        Yields:
+            Some thousand at once. One that replaced another comes; that the other is gone is not told.
         """
         key: int | None = (sequence + 1) * KEYS_PER_COMMIT - 1
         while key is not None:
