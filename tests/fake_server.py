@@ -7,16 +7,18 @@ from contextlib import contextmanager
 import grpc
 
 from fake_encoders import FakeEncoders
+from fake_interactions import FakeInteractions
 from fake_transfer import FakeTransfer
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
 from frostline.v1.head_service_pb2_grpc import add_HeadServiceServicer_to_server
+from frostline.v1.recommendation_service_pb2_grpc import add_RecommendationServiceServicer_to_server
 from frostline.v1.record_service_pb2_grpc import add_RecordServiceServicer_to_server
 from frostline.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from frostline.v1.snapshot_service_pb2_grpc import add_SnapshotServiceServicer_to_server
 
 
-class FakeServer(FakeEncoders, FakeTransfer):
+class FakeServer(FakeEncoders, FakeTransfer, FakeInteractions):
     """Answers like a small server, and remembers.
 
     Attributes:
@@ -42,6 +44,7 @@ def fake_server(
     add_SearchServiceServicer_to_server(fake, server)
     add_SnapshotServiceServicer_to_server(fake, server)
     add_HeadServiceServicer_to_server(fake, server)
+    add_RecommendationServiceServicer_to_server(fake, server)
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     fake.target = f"localhost:{port}"
     server.start()

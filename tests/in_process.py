@@ -10,6 +10,7 @@ from frostline.server.settings import Settings
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
 from frostline.v1.head_service_pb2_grpc import HeadServiceStub
+from frostline.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from frostline.v1.record_service_pb2_grpc import RecordServiceStub
 from frostline.v1.search_service_pb2_grpc import SearchServiceStub
 from frostline.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
@@ -21,6 +22,7 @@ _STUBS = (
     SearchServiceStub,
     SnapshotServiceStub,
     HeadServiceStub,
+    RecommendationServiceStub,
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from frostline.cli import aliases, collections, encoders, heads, records, snapshots
+from frostline.cli import aliases, collections, encoders, heads, interactions, records, snapshots
 from frostline.cli.demo import demo
 from frostline.cli.embed import embed
 from frostline.cli.export import export
@@ -30,6 +30,7 @@ app.add_typer(collections.app, name="collections")
 app.add_typer(aliases.app, name="aliases")
 app.add_typer(snapshots.app, name="snapshots")
 app.add_typer(records.app, name="records")
+app.add_typer(interactions.app, name="interactions")
 app.add_typer(heads.app, name="heads")
 app.command()(index)
 app.command()(export)

@@ -14,7 +14,8 @@ _HEAD = """\
 # The `frostline` command
 
 Exit codes: 0 done; 1 an error, told in one line on stderr (`FROSTLINE_DEBUG=1` shows the traceback too); 2 wrong usage;
-3 done, but rows were rejected or left out (`index`, `export`, `import`, `reembed`); 130 interrupted.
+3 done, but rows were rejected or left out (`index`, `export`, `import`, `reembed`, `interactions import`); 130
+interrupted.
 
 Made by `python -m frostline.cli.reference > docs/cli.md`; a test fails when it is out of date.
 """

@@ -4,6 +4,7 @@ from frostline.client._collections import CollectionCalls
 from frostline.client._comparisons import ComparisonCalls
 from frostline.client._findings import FindingCalls
 from frostline.client._heads import HeadCalls
+from frostline.client._interactions import InteractionCalls
 from frostline.client._predictions import PredictionCalls
 from frostline.client._reads import ReadCalls
 from frostline.client._search import SearchCalls
@@ -23,5 +24,6 @@ class Operations(
     FindingCalls,
     TransferCalls,
     ComparisonCalls,
+    InteractionCalls,
 ):
     """What a client can do; heads embed their examples and so bring the operations on encoders."""

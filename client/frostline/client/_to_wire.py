@@ -29,7 +29,7 @@ def not_alone(items: object) -> None:
     Raises:
         InvalidInput: `items` is a single input.
     """
-    if isinstance(items, (str, bytes, Path, types.Record, Example)):
+    if isinstance(items, (str, bytes, Path, types.Record, types.Interaction, Example)):
         raise InvalidInput(f"one {type(items).__name__} was passed where several inputs are expected; pass a list")
 
 

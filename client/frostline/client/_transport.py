@@ -23,6 +23,7 @@ from frostline.client._channel import Endpoint
 from frostline.v1.collection_service_pb2_grpc import CollectionServiceStub
 from frostline.v1.encoder_service_pb2_grpc import EncoderServiceStub
 from frostline.v1.head_service_pb2_grpc import HeadServiceStub
+from frostline.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from frostline.v1.record_service_pb2_grpc import RecordServiceStub
 from frostline.v1.search_service_pb2_grpc import SearchServiceStub
 from frostline.v1.snapshot_service_pb2_grpc import SnapshotServiceStub
@@ -78,6 +79,7 @@ class Transport(ABC):
         self.searches = SearchServiceStub(self._channel)
         self.snapshots = SnapshotServiceStub(self._channel)
         self.heads = HeadServiceStub(self._channel)
+        self.recommendations = RecommendationServiceStub(self._channel)
 
     @abstractmethod
     async def call(self, rpc: UnaryUnaryMultiCallable[Q, A], request: Q, deadline: Deadline) -> A:

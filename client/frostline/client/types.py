@@ -170,6 +170,42 @@ class PayloadPatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Interaction:
+    """What a user did with a record; it replaces the earlier one of the same user, record and kind.
+
+    Attributes:
+        user: 1 to 512 bytes of UTF-8, chosen by the caller.
+        record: id of the record, which must exist.
+        weight: how much it counts, below 0 for dislike.
+        time: when it happened, in seconds since the epoch; when the server records it, if None.
+        kind: tells interactions of the same user and record apart, `view` from `rating`: at most 64 bytes of UTF-8.
+        sequence: the commit that wrote it; set on interactions that come from the server. No part of equality.
+    """
+
+    user: str
+    record: str
+    weight: float = 1.0
+    time: float | None = None
+    kind: str = ""
+    sequence: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of interactions. What is counted here is as durable as the collection says.
+
+    Attributes:
+        count: interactions recorded; of several of one user, record and kind in one request the last counts.
+        errors: the interactions that were refused, by index; NOT_FOUND where the record does not exist.
+        sequence: the last commit.
+    """
+
+    count: int
+    errors: dict[int, ItemError]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Upserted:
     """What became of records that were written. What is counted here is as durable as the collection says.
 
@@ -210,7 +246,7 @@ class Deleted:
     """What became of a deletion.
 
     Attributes:
-        count: records deleted; ids that did not exist are not counted.
+        count: records, or interactions, deleted; ids that did not exist are not counted.
         sequence: the last commit; `min_sequence` of a search waits for it.
     """
 

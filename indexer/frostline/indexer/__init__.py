@@ -4,6 +4,9 @@ from frostline.indexer.contents import read_contents
 from frostline.indexer.errors import AllRejected, BadSource, IndexingError, JobChanged, JobStopped, MissingExtra
 from frostline.indexer.exporting import Exported, export
 from frostline.indexer.importing import ImportOptions, import_records
+from frostline.indexer.interaction_exporting import ExportedInteractions, export_interactions
+from frostline.indexer.interaction_importing import ImportedInteractions, import_interactions
+from frostline.indexer.interaction_rows import InteractionFields
 from frostline.indexer.job import Progress, Summary
 from frostline.indexer.labelled import read_examples
 from frostline.indexer.options import IndexOptions
@@ -16,9 +19,12 @@ __all__ = [
     "AllRejected",
     "BadSource",
     "Exported",
+    "ExportedInteractions",
     "ImportOptions",
+    "ImportedInteractions",
     "IndexOptions",
     "IndexingError",
+    "InteractionFields",
     "JobChanged",
     "JobStopped",
     "MissingExtra",
@@ -28,6 +34,8 @@ __all__ = [
     "Reembedded",
     "Summary",
     "export",
+    "export_interactions",
+    "import_interactions",
     "import_records",
     "index",
     "open_source",

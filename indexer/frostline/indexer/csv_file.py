@@ -31,13 +31,10 @@ class CsvFile:
         self._identity = file_identity(path)
         # One setting for all readers of the process; a field that is longer fails its row.
         csv.field_size_limit(self._max_bytes)
-        header = _Reader(path, 0, self._max_bytes)
-        names = next(iter(header), None)
-        if not isinstance(names, list) or len(set(names)) < len(names) or not is_utf8("".join(names)):
-            raise BadSource(f"{path} has no header; its first line must name the columns, each once, in UTF-8")
-        self._names = names
+        header = CsvLines(path, 0, self._max_bytes)
+        self._names = header.names()
         self._first = header.end
-        self._fields.expect(names, path)
+        self._fields.expect(self._names, path)
 
     @property
     def identity(self) -> dict[str, str | int]:
@@ -56,7 +53,7 @@ class CsvFile:
 
     def rows(self, start: Position) -> Iterator[Row]:
         """Reads rows from a place on."""
-        reader = _Reader(self._path, start.offset or self._first, self._max_bytes)
+        reader = CsvLines(self._path, start.offset or self._first, self._max_bytes)
         for number, values in enumerate(reader, start.row + 1):
             yield self._row(number, Position(number, reader.end), values)
 
@@ -69,8 +66,17 @@ class CsvFile:
         return self._fields.row(number, end, dict(zip(self._names, values, strict=True)))
 
 
-class _Reader:
-    """Rows, or why one cannot be read; `end` is the offset after the last one."""
+class CsvLines:
+    """Rows of a CSV file, or why one cannot be read.
+
+    Args:
+        path: the file.
+        offset: the beginning of a row.
+        max_bytes: of a row.
+
+    Attributes:
+        end: offset after the last row that was read.
+    """
 
     def __init__(self, path: Path, offset: int, max_bytes: int) -> None:
         self._path = path
@@ -78,7 +84,19 @@ class _Reader:
         self._lines = lines(path, offset, max_bytes)
         self.end = offset
 
+    def names(self) -> list[str]:
+        """The columns, as the next row names them.
+
+        Raises:
+            BadSource: it is no header.
+        """
+        names = next(iter(self), None)
+        if not isinstance(names, list) or len(set(names)) < len(names) or not is_utf8("".join(names)):
+            raise BadSource(f"{self._path} has no header; its first line must name the columns, each once, in UTF-8")
+        return names
+
     def __iter__(self) -> Iterator[list[str] | str]:
+        """Goes on with the row after the last one; of one that cannot be read, why."""
         while True:
             ends: list[int] = []
             try:

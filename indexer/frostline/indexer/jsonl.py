@@ -49,13 +49,18 @@ class JsonLines:
     def _row(self, number: int, line: Line) -> Row:
         end = Position(number, line.end)
         try:
-            values = _object(line.data, self._max_bytes)
+            values = json_object(line.data, self._max_bytes)
         except RowRejected as error:
             return Row(number, end, Rejection(number, "", error.reason, str(error)))
         return self._fields.row(number, end, values)
 
 
-def _object(data: bytes | None, max_bytes: int) -> dict[str, Any]:
+def json_object(data: bytes | None, max_bytes: int) -> dict[str, Any]:
+    """Reads a line; None stands for one that is too long.
+
+    Raises:
+        RowRejected: it is no JSON object in UTF-8.
+    """
     if data is None:
         raise RowRejected("TOO_LARGE", f"line has more than {max_bytes} bytes")
     try:

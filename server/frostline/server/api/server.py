@@ -24,6 +24,7 @@ from frostline.server.api.head_predictions import HeadPredictions
 from frostline.server.api.head_questions import HeadQuestions
 from frostline.server.api.head_service import HeadService
 from frostline.server.api.judging import Judging
+from frostline.server.api.recommendation_service import RecommendationService
 from frostline.server.api.record_predictions import RecordPredictions
 from frostline.server.api.record_service import RecordService
 from frostline.server.api.request_bytes import RequestBytes
@@ -44,6 +45,7 @@ from frostline.server.security.certificates import Certificate
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
 from frostline.v1.head_service_pb2_grpc import add_HeadServiceServicer_to_server
+from frostline.v1.recommendation_service_pb2_grpc import add_RecommendationServiceServicer_to_server
 from frostline.v1.record_service_pb2_grpc import add_RecordServiceServicer_to_server
 from frostline.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_server
 from frostline.v1.snapshot_service_pb2_grpc import add_SnapshotServiceServicer_to_server
@@ -55,6 +57,7 @@ SERVICES = (
     "frostline.v1.SearchService",
     "frostline.v1.SnapshotService",
     "frostline.v1.HeadService",
+    "frostline.v1.RecommendationService",
 )
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -181,6 +184,7 @@ class GrpcServer:
         searches = Searches(contents, self._lane)
         add_SearchServiceServicer_to_server(SearchService(catalogue, searches, self._closing), self._server)
         add_SnapshotServiceServicer_to_server(SnapshotService(catalogue, encoders_in_use), self._server)
+        add_RecommendationServiceServicer_to_server(RecommendationService(catalogue, self._closing), self._server)
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)

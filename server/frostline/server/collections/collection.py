@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.filters.expression import Expression
+from frostline.server.collections.interactions import Interactions
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
 from frostline.server.collections.rows.meta import read_meta
@@ -54,6 +55,7 @@ class Collection:
 
     Attributes:
         token: tells it from every other, also from those that come after it.
+        interactions: what users did with its records.
 
     Raises:
         DataDamaged: the file cannot be read. Single damaged rows are logged and left out.
@@ -74,6 +76,7 @@ class Collection:
         self._states = States(exchange.load(place, config))
         self._ledger = Ledger(path, self._states)
         self._writer = Writer(self._ledger, config.id)
+        self.interactions = Interactions(self._readers, self._writer, lambda: self.config.id)
         self._shaping = Shaping(place, self._states, self._writer, upkeep)
         try:
             if name not in ("", config.id):

@@ -17,6 +17,7 @@ from frostline.server.collections.fields import check_fields
 from frostline.server.errors import InvalidInput
 
 MAX_ID_BYTES = 512
+MAX_KIND_BYTES = 64
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_PAYLOAD_DEPTH = 64
 MAX_PAYLOAD_FIELDS = 10_000
@@ -115,17 +116,26 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_id(record_id: str) -> None:
-    """Checks a record's id.
+def check_id(id: str, what: str = "record id") -> None:
+    """Checks the id of a record or of a user.
 
     Raises:
         InvalidInput: empty, too long, or no Unicode text.
     """
-    if record_id.isascii() and 1 <= len(record_id) <= MAX_ID_BYTES:
+    if id.isascii() and 1 <= len(id) <= MAX_ID_BYTES:
         return
-    size = len(_utf8(record_id, "record id"))
+    size = len(_utf8(id, what))
     if not 1 <= size <= MAX_ID_BYTES:
-        raise InvalidInput(f"record id {_short(record_id)} has {size} bytes; take 1 to {MAX_ID_BYTES}")
+        raise InvalidInput(f"{what} {_short(id)} has {size} bytes; take 1 to {MAX_ID_BYTES}")
+
+
+def check_kind(kind: str) -> None:
+    """Checks an interaction's kind; it may be empty.
+
+    Raises:
+        InvalidInput: too long, or no Unicode text.
+    """
+    _check_length(kind, "kind", MAX_KIND_BYTES, "shorten it")
 
 
 def check_request_id(request_id: str) -> None:

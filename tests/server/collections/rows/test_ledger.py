@@ -282,7 +282,7 @@ def test_a_file_of_another_version_is_refused_with_what_to_do(tmp_path):
     database.create(path, config().model_dump_json())
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 1")
-    with pytest.raises(DataDamaged, match="has schema 1, this Frostline reads 2; run the Frostline that wrote it"):
+    with pytest.raises(DataDamaged, match="has schema 1, this Frostline reads 3; run the Frostline that wrote it"):
         Kept(tmp_path)
 
 

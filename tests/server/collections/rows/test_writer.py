@@ -14,6 +14,7 @@ class Store:
         self.events, self.gate, self.fails = [], threading.Event(), {}
         self.sequence = 0
         self.untidy = 0
+        self.waits = False
 
     def apply(self, operations):
         self.gate.wait(10)
@@ -91,6 +92,26 @@ def test_an_operation_that_fails_fails_alone(store, writer):
     assert (good.result(10).count, other.result(10).count) == (1, 1)
     with pytest.raises(InvalidInput):
         bad.result(10)
+
+
+def test_tries_again_what_could_not_be_tidied_while_nobody_writes(store, writer, monkeypatch):
+    monkeypatch.setattr("frostline.server.collections.rows.writer.AGAIN_SECONDS", 0.001)
+    tidied = threading.Event()
+
+    def tidy():
+        store.events.append(("tidy",))
+        if len(store.events) == 6:
+            store.waits = False
+            tidied.set()
+        return False
+
+    store.tidy, store.waits = tidy, True
+    (future,) = submit(writer, "a")
+    store.gate.set()
+    future.result(10)
+    assert tidied.wait(10)
+    writer.close()
+    assert [event[0] for event in store.events] == ["apply", "commit", *["tidy"] * 4]
 
 
 def test_tidies_on_while_nobody_waits(store, writer):

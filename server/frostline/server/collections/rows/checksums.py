@@ -16,6 +16,7 @@ _RECORD = struct.Struct("<qqI")
 _SLOTS_BIT = 16  # an id has 512 bytes at most, so its length leaves room above it
 _CRC_BITS = 32
 _CONTENT = struct.Struct("<q??")
+_INTERACTION = struct.Struct("<qddII")
 _VECTOR = struct.Struct("<qI")
 
 
@@ -57,6 +58,12 @@ def content_crc(internal_id: int, text: bytes | None, image: bytes | None) -> in
 def vector_crc(key: int, label: bytes, vector: bytes) -> int:
     """Of one vector of the record with this id."""
     return zlib.crc32(vector, zlib.crc32(_VECTOR.pack(key, len(label)) + label))
+
+
+def interaction_crc(key: int, user: bytes, record: bytes, kind: bytes, weight: float, time: float) -> int:
+    """Of one interaction; texts in UTF-8."""
+    head = _INTERACTION.pack(key, weight, time, len(user), len(record))
+    return zlib.crc32(kind, zlib.crc32(record, zlib.crc32(head + user)))
 
 
 def content_hash(text: str | None, image: bytes | None) -> bytes:

@@ -4,8 +4,11 @@
     vectors    one row a record and vector name, under internal id * 16 + slot: float32, little-endian
     deleted    internal ids of rows that are gone, for as long as something derived may still hold them
     keywords   full text of the records' texts, which it does not keep a second time
+    interactions   one row for a user, a record and a kind, under sequence * 65,536 + place in its request
+    users      ids of those who have interactions, each once
     requests   answers to requests with an id, so that a repeated one is answered and not run again
-    meta       one row: the configuration, the number of the last commit, the highest internal id ever given
+    meta       one row: the configuration, the number of the last commit, the highest internal id ever given, the last
+               commits that removed interactions and of which nothing is left in unused bytes of pages
 
 Each write takes the next sequence. Whatever is derived from this file carries the sequence it was derived at.
 """
@@ -20,7 +23,10 @@ from pathlib import Path
 from frostline.server.errors import DataDamaged, FrostlineError, Overloaded, ShuttingDown, StorageFull
 
 FILE_NAME = "records.sqlite"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+USERS_COLUMNS = "(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT"
+"""A user's number is the key of the interaction that made it one. Said here, since scrubbing makes the table anew."""
 
 SCHEMA = f"""
 CREATE TABLE records (
@@ -45,6 +51,18 @@ CREATE TABLE deleted (
 CREATE VIRTUAL TABLE keywords USING fts5(
     text, content = 'records', content_rowid = 'internal_id', tokenize = 'porter unicode61'
 );
+CREATE TABLE users {USERS_COLUMNS};
+CREATE TABLE interactions (
+    key INTEGER PRIMARY KEY,          -- ascending and never used again, since it begins with the commit's sequence
+    user INTEGER NOT NULL,            -- number in `users`
+    record TEXT NOT NULL,             -- id, not internal id: a record that is written again keeps them
+    kind TEXT NOT NULL,
+    weight REAL NOT NULL,
+    time REAL NOT NULL,               -- seconds since the epoch
+    crc INTEGER NOT NULL,             -- of key, the user's id, record, kind, weight, time
+    UNIQUE (record, user, kind)       -- record first, since a record takes its interactions with it
+) STRICT;
+CREATE INDEX interactions_of_users ON interactions (user, time);
 CREATE TABLE requests (
     sequence INTEGER PRIMARY KEY,
     request_id TEXT NOT NULL UNIQUE,
@@ -56,16 +74,20 @@ CREATE TABLE meta (
     row INTEGER PRIMARY KEY CHECK (row = 1),
     config TEXT NOT NULL,
     sequence INTEGER NOT NULL,
-    internal_id INTEGER NOT NULL
+    internal_id INTEGER NOT NULL,
+    interactions_removed INTEGER NOT NULL DEFAULT 0,
+    scrubbed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
+SECURE_DELETE = "PRAGMA secure_delete = FAST"
+"""Debian's SQLite would write every freed page full of zeros; that is done for interactions only."""
 WRITER_PRAGMAS = (
     "PRAGMA cache_size = -16000",  # 16 MB: the inner pages of the index over ids
     "PRAGMA wal_autocheckpoint = 1000",  # 8 MB; with 400 ingest is a quarter slower
     "PRAGMA temp_store = MEMORY",  # savepoints keep what they may undo; a group is small
-    "PRAGMA secure_delete = FAST",  # Debian's SQLite would write every freed page full of zeros
+    SECURE_DELETE,
 )
 PAGE_SIZE = 8192
 """Five vectors of 384 dimensions a page; two would leave a quarter of SQLite's usual 4096 bytes unused."""
@@ -98,7 +120,7 @@ def create(path: Path, config: str) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript(f"BEGIN; {SCHEMA}")
-            connection.execute("INSERT INTO meta VALUES (1, ?, 0, 0)", (config,))
+            connection.execute("INSERT INTO meta (row, config, sequence, internal_id) VALUES (1, ?, 0, 0)", (config,))
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise explained(error, path.parent) from error  # the file is not missing: it is yet to come

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows.commit import Added
+from frostline.server.collections.rows.interaction_edits import InteractionEdit
+from frostline.server.collections.rows.interactions import Interaction
 from frostline.server.collections.rows.merge_patch import patched_payload
-from frostline.server.collections.rows.operations import PayloadPatch, UpsertVectors, Write
+from frostline.server.collections.rows.operations import DeleteInteractions, PayloadPatch, UpsertVectors, Write
 from frostline.server.collections.rows.records import Record, Rows
 from frostline.server.collections.rows.row_changes import NewRow, RowChanges
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, NotFound
@@ -26,16 +28,18 @@ class Effect:
         added: rows by ascending internal id; none of them empty.
         removed: internal ids of rows that are gone.
         errors: the items that were refused, by position.
+        interactions: of an operation on interactions, how many were written or deleted.
     """
 
     added: list[Added] = field(default_factory=list[Added])
     removed: list[int] = field(default_factory=list[int])
     errors: dict[int, FrostlineError] = field(default_factory=dict[int, FrostlineError])
+    interactions: int = 0
 
     @property
     def count(self) -> int:
-        """Records written, changed or deleted."""
-        return sum(map(len, self.added)) or len(self.removed)
+        """Records, or interactions, written, changed or deleted."""
+        return sum(map(len, self.added)) or len(self.removed) or self.interactions
 
 
 class Edit:
@@ -53,6 +57,7 @@ class Edit:
     ) -> None:
         self._rows = Rows(connection, config)
         self._changes = RowChanges(connection)
+        self._interactions = InteractionEdit(connection, sequence)
         self._config = config
         self._sequence = sequence
         self._next = last_internal_id + 1
@@ -100,11 +105,26 @@ class Edit:
 
     def delete(self, ids: Sequence[str]) -> Effect:
         """Deletes records by id, passing over those that do not exist."""
-        return self._remove([internal_id for internal_id, _ in self._changes.heads(ids).values()])
+        return self._delete([internal_id for internal_id, _ in self._changes.heads(ids).values()])
 
     def delete_rows(self, internal_ids: Sequence[int]) -> Effect:
         """Deletes those of the rows that are still there."""
-        return self._remove(self._changes.living(internal_ids))
+        return self._delete(self._changes.living(internal_ids))
+
+    def record_interactions(self, interactions: Sequence[Interaction]) -> Effect:
+        """Writes interactions; of the same user, record and kind the last that is not refused stays."""
+        self._effect.interactions, errors = self._interactions.record(interactions)
+        self._effect.errors.update(errors)
+        return self._effect
+
+    def delete_interactions(self, conditions: DeleteInteractions) -> Effect:
+        """Deletes interactions, and users who have no other."""
+        self._effect.interactions = self._interactions.delete(conditions)
+        return self._effect
+
+    def _delete(self, internal_ids: Sequence[int]) -> Effect:
+        self._interactions.delete_of_records(internal_ids)
+        return self._remove(internal_ids)
 
     def _remove(self, internal_ids: Sequence[int]) -> Effect:
         self._effect.removed = sorted(internal_ids)

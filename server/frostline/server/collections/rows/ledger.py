@@ -18,18 +18,23 @@ from frostline.server.collections.rows.meta import read_meta
 from frostline.server.collections.rows.operations import (
     Configure,
     Delete,
+    DeleteInteractions,
     DeleteRows,
+    DeleteUser,
     Forget,
     Operation,
     Patch,
+    RecordInteractions,
+    Request,
     Upsert,
     UpsertVectors,
     Written,
 )
-from frostline.server.collections.rows.requests import Request, Requests
+from frostline.server.collections.rows.requests import Requests
 from frostline.server.collections.rows.reserve import FILE_NAME as RESERVE_NAME
 from frostline.server.collections.rows.reserve import Reserve
 from frostline.server.collections.rows.row_changes import RowChanges
+from frostline.server.collections.rows.scrubbing import Scrubber
 from frostline.server.errors import StorageFull
 
 WAL_BYTES = 64 << 20
@@ -73,6 +78,7 @@ class Ledger:
         self._requests = Requests(self._connection)
         self._commit: Commit | None = None
         self._cramped = False
+        self._scrubber = Scrubber(self._connection, path)
         self._reserve.make()
 
     @property
@@ -125,10 +131,16 @@ class Ledger:
             if self._log_too_long() or (vacuumed and not self._spare()) or not self._reserve.whole:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._reserve.make()
+            self._scrubber.scrub()
             return vacuumed and self._spare()
         except (OSError, sqlite3.Error) as error:
             _log.warning("the log of %s could not be shortened, which is tried again: %s", self._path, error)
             return False
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to scrub; see `writer.Store`."""
+        return self._scrubber.due
 
     def make_room(self) -> None:
         """Gives up the reserve, so that something can be deleted; see `writer.Store`."""
@@ -242,3 +254,9 @@ def _effect(edit: Edit, operation: Request) -> Effect:
             return edit.delete(operation.ids)
         case DeleteRows():
             return edit.delete_rows(operation.internal_ids)
+        case RecordInteractions():
+            return edit.record_interactions(operation.interactions)
+        case DeleteInteractions():
+            return edit.delete_interactions(operation)
+        case DeleteUser():
+            return edit.delete_interactions(DeleteInteractions(operation.user))

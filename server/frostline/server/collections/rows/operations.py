@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frostline.server.collections.rows.interactions import Interaction
 from frostline.server.collections.rows.records import Record
 from frostline.server.errors import FrostlineError
 
@@ -16,7 +17,7 @@ class Written:
     """What an operation did, once it is durable.
 
     Attributes:
-        count: records written, changed or deleted.
+        count: records, or interactions, written, changed or deleted.
         sequence: the commit that holds it; each operation has one of its own.
         errors: the items of the operation that were refused, by position.
     """
@@ -120,6 +121,50 @@ class DeleteRows:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordInteractions:
+    """Writes interactions, replacing those of the same user, record and kind; of equal ones the later stays.
+
+    Attributes:
+        interactions: checked; at most 65,536.
+        request_id: as ever.
+        request_digest: as ever; of the request as it was sent, since times that it does not say differ.
+    """
+
+    interactions: Sequence[Interaction]
+    request_id: str = ""
+    request_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteInteractions:
+    """Deletes the interactions that meet all conditions.
+
+    Attributes:
+        user: whose; all users' where empty.
+        records: ids of their records; those of any where empty.
+        kinds: those of any where empty.
+        start: seconds since the epoch, not earlier; None for any.
+        end: seconds since the epoch, earlier than this; None for any.
+        request_id: as ever.
+    """
+
+    user: str = ""
+    records: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    start: float | None = None
+    end: float | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteUser:
+    """Deletes everything of a user."""
+
+    user: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Changes the configuration: values by name of the field in `CollectionConfig`."""
 
@@ -137,4 +182,7 @@ class Forget:
     internal_ids: Sequence[int]
 
 
-Operation = Upsert | UpsertVectors | Patch | Delete | DeleteRows | Configure | Forget
+Request = Upsert | UpsertVectors | Patch | Delete | DeleteRows | RecordInteractions | DeleteInteractions | DeleteUser
+"""Operations that may carry a request id."""
+
+Operation = Request | Configure | Forget

@@ -7,14 +7,22 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from frostline.server.collections.rows.operations import Delete, DeleteRows, Patch, Upsert, UpsertVectors, Written
+from frostline.server.collections.rows.operations import (
+    Delete,
+    DeleteInteractions,
+    DeleteRows,
+    DeleteUser,
+    Patch,
+    RecordInteractions,
+    Request,
+    Upsert,
+    UpsertVectors,
+    Written,
+)
 from frostline.server.errors import Conflict, DataDamaged, FrostlineError, InvalidInput, NotFound
 
 KEPT_REQUESTS = 100_000
 """A repeated request is recognised if no more writes than this came in between."""
-
-Request = Upsert | UpsertVectors | Patch | Delete | DeleteRows
-"""Operations that may carry a request id."""
 
 _ITEM_ERRORS: Mapping[str, type[FrostlineError]] = {
     error.reason: error for error in (Conflict, DataDamaged, InvalidInput, NotFound)
@@ -64,7 +72,7 @@ class Requests:
 
 def digest(request: Request) -> bytes:
     """Tells requests apart: the digest a request came with, else 16 bytes over all it asks for."""
-    if isinstance(request, (Upsert, UpsertVectors, DeleteRows)) and request.request_digest:
+    if isinstance(request, (Upsert, UpsertVectors, DeleteRows, RecordInteractions)) and request.request_digest:
         return request.request_digest
     hashed = hashlib.blake2b(type(request).__name__.encode(), digest_size=16)
     for part in _parts(request):
@@ -87,6 +95,13 @@ def _parts(request: Request) -> Iterator[bytes]:
             yield from (record_id.encode() for record_id in request.ids)
         case DeleteRows():
             yield np.asarray(request.internal_ids, "<i8").tobytes()
+        case RecordInteractions():
+            yield from (json.dumps(each).encode() for each in request.interactions)
+        case DeleteInteractions():
+            conditions = request.user, request.records, request.kinds, request.start, request.end
+            yield json.dumps(conditions).encode()
+        case DeleteUser():
+            yield request.user.encode()
 
 
 def _parts_of_writes(request: Upsert) -> Iterator[bytes]:

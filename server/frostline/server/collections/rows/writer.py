@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from frostline.server.collections.rows.operations import Delete, DeleteRows, Forget, Operation, Written
+from frostline.server.collections.rows.operations import (
+    Delete,
+    DeleteInteractions,
+    DeleteRows,
+    DeleteUser,
+    Forget,
+    Operation,
+    Written,
+)
 from frostline.server.errors import ShuttingDown, StorageFull
 
 GROUP_OPERATIONS = 64
-DELETIONS = (Delete, DeleteRows, Forget)
+AGAIN_SECONDS = 1.0
+"""How often it is tried, while nobody writes, to tidy what could not be tidied."""
+DELETIONS = (Delete, DeleteRows, DeleteInteractions, DeleteUser, Forget)
 """What goes on working on a full disk."""
 
 
@@ -40,6 +50,11 @@ class Store(Protocol):
 
     def tidy(self) -> bool:
         """Does some of what can wait until the callers have their answers; whether there is more of it."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to tidy that could not be done yet."""
         ...
 
     def make_room(self) -> None:
@@ -101,13 +116,16 @@ class Writer:
             group = [each for each in group if each.future.set_running_or_notify_cancel()]
             if group:
                 self._write(group)
-                while self._store.tidy() and self._queue.empty():
-                    pass
+            while (group or open_) and self._store.tidy() and self._queue.empty():
+                pass
 
     def _take(self) -> tuple[list[_Waiting], bool]:
         """The next group, and whether there may be another."""
         group: list[_Waiting] = []
-        waiting = self._queue.get()
+        try:
+            waiting = self._queue.get(timeout=AGAIN_SECONDS if self._store.waits else None)
+        except Empty:
+            return group, True
         while waiting is not None:
             group.append(waiting)
             if len(group) == GROUP_OPERATIONS:

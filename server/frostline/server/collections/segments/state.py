@@ -78,6 +78,8 @@ class State:
         """The state after a commit. Only the newest state may be followed, and by one thread at a time."""
         _tail(self).cut(self.parts[-1].total)
         state = self if commit.config.fields == _tail(self).fields else self.rotated(commit.config)
+        if state is self and not commit.added and not commit.removed:  # interactions: the records are as they were
+            return replace(self, sequence=commit.sequence, config=commit.config)
         parts = list(state.parts)
         if commit.added:
             parts[-1] = _grown(parts[-1], commit)
