@@ -143,8 +143,7 @@ class Collection:
 
         Returns:
             The answer, once the records are as durable as the collection says and a search finds them. It fails with
-            StorageFull where the disk has no room, and with InvalidInput where the request id belongs to another
-            request.
+            StorageFull where the disk has no room, and with InvalidInput where another request has the id.
 
         Raises:
             InvalidInput: the request id is too long.
@@ -203,9 +202,7 @@ class Collection:
     ) -> dict[str, Record | DataDamaged]:
         """Reads records by id; see `reading.by_id`."""
         want = reading.Wanted(payloads, vectors, content)
-        return self._seen(
-            lambda view: reading.by_id(Rows(view.connection, view.config), ids, want, self._max_answer_bytes), rows=True
-        )
+        return self._seen(lambda view: reading.by_id(view, ids, want, self._max_answer_bytes), rows=True)
 
     def page(
         self,

@@ -34,11 +34,11 @@ class Wanted:
     content: bool = False
 
 
-def by_id(rows: Rows, ids: Sequence[str], wanted: Wanted, max_bytes: int) -> dict[str, Record | DataDamaged]:
+def by_id(view: StateView, ids: Sequence[str], wanted: Wanted, max_bytes: int) -> dict[str, Record | DataDamaged]:
     """Reads records by id.
 
     Args:
-        rows: of the collection.
+        view: of the collection.
         ids: ids in any order; each is read once.
         wanted: which parts to read.
         max_bytes: the most that is read; one record always is.
@@ -49,6 +49,7 @@ def by_id(rows: Rows, ids: Sequence[str], wanted: Wanted, max_bytes: int) -> dic
     Raises:
         InvalidInput: together they are larger.
     """
+    rows = Rows(view.connection, view.config)
     found: dict[str, Record | DataDamaged] = {}
     size = 0
     for record_id in dict.fromkeys(ids):
