@@ -16,6 +16,7 @@ from frostline.client import (
     Example,
     FrostlineError,
     Hits,
+    Interaction,
     LabelledRecords,
     Part,
     Predictions,
@@ -37,6 +38,10 @@ SOON = fails(Code.RESOURCE_EXHAUSTED, "full", Reason.OVERLOADED, hint=0.001)
 EXAMPLES = [Example(text="miaow", label="cat"), Example(vector=EYE[0], label="dog"), Example(text="purr", label="cat")]
 LABELLED = [Example(text="miaow", label="cat"), Example(text="woof", label="dog")]
 TRAINED = ("train_head", ("pets", EXAMPLES), {"encoder": "tiny"})
+
+DONE = [Interaction(user, record, time=3.0) for user in "uv" for record in ("1", "2", "none")] + [
+    Interaction("u", "1", weight=-2.0, time=1.0, kind="view")
+]
 
 Step = tuple[str, tuple[Any, ...], dict[str, Any]]
 SCENARIOS: dict[str, list[Step]] = {
@@ -173,6 +178,19 @@ SCENARIOS: dict[str, list[Step]] = {
         ("suggest_labels", ("pets", ["a", "b"]), {"count": 2}),
         ("suggest_labels", ("pets", ["a"]), {"strategy": "luck"}),
     ],
+    "interactions": [
+        ("record_interactions", ("notes", DONE), {"batch_size": 2}),
+        ("record_interactions", ("notes", DONE[:1]), {}),
+        ("record_interactions", ("notes", [Interaction("u", "1", weight=float("nan"))]), {}),
+        ("record_interactions", ("notes", []), {}),
+        ("list_interactions", ("notes",), {}),
+        ("list_interactions", ("notes",), {"user": "u"}),
+        ("count_interactions", ("notes",), {"user": "u"}),
+        ("delete_interactions", ("notes",), {"user": "u", "kinds": ["view"]}),
+        ("delete_interactions", ("notes",), {"end": 2.0}),
+        ("delete_user", ("notes", "u"), {}),
+        ("count_interactions", ("notes",), {}),
+    ],
     "an export": [TRAINED, ("export_head", ("pets", "/dev/full/head.zip"), {}), ("export_head", ("pets", ""), {})],
 }
 FAULTS = {
@@ -182,12 +200,14 @@ FAULTS = {
     "overload with a hint": {"Embed": [SOON], "CreateCollection": [SOON, SOON], "EmbedStream": [SOON]},
     "overload without a hint": {"Embed": [FULL], "EmbedStream": [FULL], "StreamUpsertRecords": [FULL]},
     "a training refused once": {"CreateHead": [GONE], "WatchHead": [GONE], "Predict": [GONE], "EvaluateHead": [SOON]},
+    "a recording refused once": {"StreamRecordInteractions": [GONE], "ListInteractions": [SOON], "DeleteUser": [GONE]},
     "no server for long": {"Embed": [GONE] * 9, "EmbedStream": [GONE] * 9, "StreamUpsertRecords": [GONE] * 9},
 }
 BREAKS = {
     "EmbedStream": [1, 0, 2],
     "StreamUpsertRecords": [1, 0, 2],
     "StreamSearchRecords": [1, 0],
+    "StreamRecordInteractions": [1, 0, 2],
     "WatchHead": [1, 0],
 }
 
