@@ -28,7 +28,7 @@ from frostline.cli.labelled_arguments import (
     examples_of,
     records_of,
 )
-from frostline.cli.output import Column, counted, say, show_fields, show_json, show_table, timings_line
+from frostline.cli.output import Column, counted, listed, say, show_fields, show_json, show_table, timings_line
 from frostline.cli.session import Session, client_command
 
 if TYPE_CHECKING:
@@ -206,8 +206,7 @@ def _show_evaluation(name: str, judged: "Evaluation", worst: int) -> None:
         }
     )
     if unknown := judged.unknown_labels:
-        more = f" and {len(unknown) - _SHOWN_UNKNOWN:,} more" if len(unknown) > _SHOWN_UNKNOWN else ""
-        say(f"Labels that {name} does not know, all errors: {', '.join(unknown[:_SHOWN_UNKNOWN])}{more}", "yellow")
+        say(f"Labels that {name} does not know, all errors: {listed(unknown, _SHOWN_UNKNOWN)}", "yellow")
     if not worst:
         return
     say("")

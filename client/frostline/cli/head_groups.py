@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from frostline.cli.head_output import percent, percent_interval
-from frostline.cli.output import Column, say, show_fields, show_table
+from frostline.cli.output import Column, listed, say, show_fields, show_table
 
 if TYPE_CHECKING:
     from frostline.client import GroupAnswers, GroupComparison, Interval
@@ -34,9 +34,8 @@ def show_groups(found: "GroupComparison") -> None:
         ),
     )
     if found.small:
-        told = ", ".join(f"{name} ({count})" for name, count in list(found.small.items())[:_SHOWN_SMALL])
-        more = f" and {len(found.small) - _SHOWN_SMALL:,} more" if len(found.small) > _SHOWN_SMALL else ""
-        say(f"Not judged, with fewer than 10 examples: {told}{more}", "dim")
+        told = listed([f"{name} ({count})" for name, count in found.small.items()], _SHOWN_SMALL)
+        say(f"Not judged, with fewer than 10 examples: {told}", "dim")
     say("")
     show_fields(
         {

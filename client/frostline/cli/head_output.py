@@ -1,10 +1,9 @@
 """A head and its versions, for people and for programs."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from frostline.cli.head_progress import step_text
-from frostline.cli.output import Column, duration, say, show_fields, show_json, show_table
+from frostline.cli.output import Column, duration, listed, say, show_fields, show_json, show_table
 from frostline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def _head_fields(head: "Head") -> dict[str, object]:
         "Serves": f"version {head.serving_version}" if head.serving_version else "(no version yet)",
     }
     if head.descriptions:
-        fields["Described"] = _listed(sorted(head.descriptions))
+        fields["Described"] = listed(sorted(head.descriptions), _SHOWN_CLASSES)
     return fields
 
 
@@ -204,8 +203,3 @@ def _show_classes(version: "HeadVersion") -> None:
     show_table(columns, rows)
     if len(version.classes) > _SHOWN_CLASSES:
         say(f"and {len(version.classes) - _SHOWN_CLASSES} more with as many or more", "dim")
-
-
-def _listed(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _SHOWN_CLASSES} more" if len(labels) > _SHOWN_CLASSES else ""
-    return ", ".join(labels[:_SHOWN_CLASSES]) + more

@@ -179,6 +179,12 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
+def listed(names: Sequence[str], limit: int) -> str:
+    """The first of some names, and how many more there are: `a, b and 1,200 more`."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
 def size(count: int) -> str:
     """Bytes as people read them: `90.9 MB` (powers of 1000)."""
     if count < _KILO:

@@ -1,15 +1,13 @@
 """Interactions to messages and back."""
 
-import math
-
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from frostline.client._to_wire import number, unicode
 from frostline.client.errors import InvalidInput
 from frostline.client.types import Interaction
 from frostline.v1 import interaction_pb2 as v1
+from frostline.wire.timestamps import seconds_of, timestamp_of
 
-_NANOS = 1_000_000_000
 _FARTHEST_SECONDS = 1 << 62  # the server says what is wrong with times that are none
 
 
@@ -38,7 +36,7 @@ def interaction_of(message: v1.Interaction) -> Interaction:
         user=message.user,
         record=message.record,
         weight=message.weight,
-        time=message.time.seconds + message.time.nanos / _NANOS,
+        time=seconds_of(message.time),
         kind=message.kind,
         sequence=message.sequence,
     )
@@ -52,6 +50,4 @@ def timestamp(seconds: float, what: str) -> Timestamp:
     """
     if abs(number(seconds, what)) > _FARTHEST_SECONDS:
         raise InvalidInput(f"{what} {seconds!r} is out of range; give seconds since 1970")
-    whole = math.floor(seconds)
-    nanos = round((seconds - whole) * _NANOS)
-    return Timestamp(seconds=whole + nanos // _NANOS, nanos=nanos % _NANOS)
+    return timestamp_of(seconds)

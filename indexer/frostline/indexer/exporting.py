@@ -1,6 +1,5 @@
 """Export: a collection becomes a Parquet file, page by page."""
 
-import contextlib
 import json
 import os
 import time
@@ -13,9 +12,8 @@ import numpy as np
 
 from frostline.client import Client, Collection, Record
 from frostline.indexer.archive import column, schema_of
-from frostline.indexer.checkpoint import sync_folder
-from frostline.indexer.errors import BadSource, IndexingError
 from frostline.indexer.job import Progress
+from frostline.indexer.whole_file import expect_none, whole_file
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch, Schema
@@ -76,8 +74,7 @@ def export(
         MissingExtra: pyarrow is not installed.
         FrostlineError: the collection cannot be read.
     """
-    if path.exists() and not replace:
-        raise BadSource(f"{path} exists already; choose another name, or replace it (--replace)")
+    expect_none(path, replace)
     started = time.monotonic()
     described = client.get_collection(collection)
     total = client.count(collection, filter=filter, parameters=parameters) if filter else described.record_count
@@ -86,16 +83,8 @@ def export(
     )
     tally = _Tally(described.sequence, total, on_progress, started)
     schema = schema_of(described)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         _write(temporary, schema, (_batch(group, described, schema) for group in _groups(tally.counted(records))))
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise IndexingError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     still = not filter and client.get_collection(described.name).sequence == described.sequence
     return Exported(
         path=path,

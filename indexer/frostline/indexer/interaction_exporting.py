@@ -1,6 +1,5 @@
 """Export of interactions into a file that can be imported again."""
 
-import contextlib
 import csv
 import io
 import json
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from frostline.client import Client, Interaction
-from frostline.indexer.checkpoint import sync_folder
-from frostline.indexer.errors import BadSource, IndexingError, MissingExtra
+from frostline.indexer.errors import BadSource, MissingExtra
 from frostline.indexer.interaction_rows import CSV, JSON_LINES, PARQUET
 from frostline.indexer.job import Progress
+from frostline.indexer.whole_file import expect_none, whole_file
 
 _COLUMNS = ("user", "record", "weight", "time", "kind")
 _ROWS_AT_ONCE = 5_000
@@ -70,8 +69,7 @@ def export_interactions(
         FrostlineError: the interactions cannot be read.
     """
     write = _writer(path)
-    if path.exists() and not replace:
-        raise BadSource(f"{path} exists already; choose another name, or replace it (--replace)")
+    expect_none(path, replace)
     started = time.monotonic()
     total = client.count_interactions(collection, user=user)
     count = 0
@@ -86,19 +84,10 @@ def export_interactions(
                 rate = count / max(time.monotonic() - started, 1e-9)
                 on_progress(Progress(count, max(total, count), False, 0, rate))
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            write(file, chunks())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise IndexingError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        write(file, chunks())
+        file.flush()
+        os.fsync(file.fileno())
     return ExportedInteractions(path, count, path.stat().st_size, time.monotonic() - started)
 
 

@@ -1,6 +1,5 @@
 """Interactions as messages and back."""
 
-import math
 from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -8,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from frostline.server.collections.rows.interactions import Interaction
 from frostline.server.errors import InvalidInput
 from frostline.v1 import interaction_pb2 as pb
+from frostline.wire import timestamps
 
-_NANOS = 1_000_000_000
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, as the type on the wire has them."""
 
@@ -36,7 +35,7 @@ def interaction_messages(interactions: Iterable[Interaction]) -> list[pb.Interac
             user=each.user,
             record=each.record,
             weight=each.weight,
-            time=_timestamp(each.time),
+            time=timestamps.timestamp_of(each.time),
             kind=each.kind,
             sequence=each.sequence,
         )
@@ -50,15 +49,9 @@ def seconds_of(time: Timestamp, what: str) -> float:
     Raises:
         InvalidInput: out of the range of times; names `what`.
     """
-    if not (_EARLIEST <= time.seconds <= _LATEST and 0 <= time.nanos < _NANOS):
+    if not (_EARLIEST <= time.seconds <= _LATEST and 0 <= time.nanos < timestamps.NANOS):
         raise InvalidInput(
             f"{what} has {time.seconds} seconds and {time.nanos} nanoseconds, which is out of range; give the seconds "
             "since 1970, not milliseconds, of a time in the years 1 to 9999"
         )
-    return time.seconds + time.nanos / _NANOS
-
-
-def _timestamp(seconds: float) -> Timestamp:
-    whole = math.floor(seconds)
-    nanos = round((seconds - whole) * _NANOS)
-    return Timestamp(seconds=whole + nanos // _NANOS, nanos=nanos % _NANOS)
+    return timestamps.seconds_of(time)

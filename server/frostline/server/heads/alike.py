@@ -50,7 +50,7 @@ def check_alike(parts: Sequence[Part], names: Sequence[str] = ()) -> None:
         raise InvalidInput(f"heads over {' and '.join(map(str, dimensions))} dimensions cannot be merged")
 
 
-def check_copies(augment: Sequence[int], names: Sequence[str] = ()) -> None:
+def check_copies(augment: Sequence[int], names: Sequence[str]) -> None:
     """Refuses heads that learned from different numbers of altered copies of their examples; see `check_alike`.
 
     Raises:
