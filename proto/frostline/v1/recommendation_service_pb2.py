@@ -24,32 +24,46 @@ _sym_db = _symbol_database.Default()
 
 from frostline.v1 import embedding_pb2 as frostline_dot_v1_dot_embedding__pb2
 from frostline.v1 import interaction_pb2 as frostline_dot_v1_dot_interaction__pb2
+from frostline.v1 import record_service_pb2 as frostline_dot_v1_dot_record__service__pb2
+from frostline.v1 import search_service_pb2 as frostline_dot_v1_dot_search__service__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)frostline/v1/recommendation_service.proto\x12\x0c\x66rostline.v1\x1a\x1c\x66rostline/v1/embedding.proto\x1a\x1e\x66rostline/v1/interaction.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"t\n\x19RecordInteractionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12/\n\x0cinteractions\x18\x02 \x03(\x0b\x32\x19.frostline.v1.Interaction\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"o\n\x1aRecordInteractionsResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\x05\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.frostline.v1.ItemError\x12\x10\n\x08sequence\x18\x03 \x01(\x03\"b\n\x17ListInteractionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"x\n\x18ListInteractionsResponse\x12/\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x19.frostline.v1.Interaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\xcf\x01\n\x19\x44\x65leteInteractionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0f\n\x07records\x18\x03 \x03(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"E\n\x1a\x44\x65leteInteractionsResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"I\n\x11\x44\x65leteUserRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x12\x44\x65leteUserResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x32\x90\x04\n\x15RecommendationService\x12g\n\x12RecordInteractions\x12\'.frostline.v1.RecordInteractionsRequest\x1a(.frostline.v1.RecordInteractionsResponse\x12q\n\x18StreamRecordInteractions\x12\'.frostline.v1.RecordInteractionsRequest\x1a(.frostline.v1.RecordInteractionsResponse(\x01\x30\x01\x12\x61\n\x10ListInteractions\x12%.frostline.v1.ListInteractionsRequest\x1a&.frostline.v1.ListInteractionsResponse\x12g\n\x12\x44\x65leteInteractions\x12\'.frostline.v1.DeleteInteractionsRequest\x1a(.frostline.v1.DeleteInteractionsResponse\x12O\n\nDeleteUser\x12\x1f.frostline.v1.DeleteUserRequest\x1a .frostline.v1.DeleteUserResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)frostline/v1/recommendation_service.proto\x12\x0c\x66rostline.v1\x1a\x1c\x66rostline/v1/embedding.proto\x1a\x1e\x66rostline/v1/interaction.proto\x1a!frostline/v1/record_service.proto\x1a!frostline/v1/search_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x04\n\x10RecommendRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12)\n\x08\x65xamples\x18\x04 \x03(\x0b\x32\x17.frostline.v1.QueryPart\x12\r\n\x05limit\x18\x05 \x01(\x05\x12\x0e\n\x06offset\x18\x06 \x01(\x05\x12$\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x14.frostline.v1.Filter\x12\x14\n\x0cinclude_seen\x18\x08 \x01(\x08\x12\x14\n\x0c\x65xcluded_ids\x18\t \x03(\t\x12\x16\n\tmin_score\x18\n \x01(\x01H\x00\x88\x01\x01\x12(\n\x08strategy\x18\x0b \x01(\x0e\x32\x16.frostline.v1.Strategy\x12\x11\n\tdiversity\x18\x0c \x01(\x02\x12(\n\x08grouping\x18\r \x01(\x0b\x32\x16.frostline.v1.Grouping\x12\x19\n\x11half_life_seconds\x18\x0e \x01(\x01\x12\r\n\x05kinds\x18\x0f \x03(\t\x12\x18\n\x10include_payloads\x18\x10 \x01(\x08\x12\x16\n\x0epayload_fields\x18\x11 \x03(\t\x12\x13\n\x0bvector_name\x18\x12 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x13 \x01(\x08\x12\x14\n\x0cmin_sequence\x18\x14 \x01(\x03\x12\x1c\n\x14min_learned_sequence\x18\x15 \x01(\x03\x42\x0c\n\n_min_score\"H\n\rStrategyShare\x12(\n\x08strategy\x18\x01 \x01(\x0e\x32\x16.frostline.v1.Strategy\x12\r\n\x05score\x18\x02 \x01(\x01\"-\n\x0c\x45xampleShare\x12\x0e\n\x06record\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"u\n\x14RecommendationReason\x12/\n\nstrategies\x18\x01 \x03(\x0b\x32\x1b.frostline.v1.StrategyShare\x12,\n\x08\x65xamples\x18\x02 \x03(\x0b\x32\x1a.frostline.v1.ExampleShare\"\xa9\x02\n\x11RecommendResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x0e\n\x06scores\x18\x02 \x01(\x0c\x12\x10\n\x08payloads\x18\x03 \x03(\x0c\x12\x0e\n\x06groups\x18\x04 \x03(\x0c\x12\x33\n\x07reasons\x18\x05 \x03(\x0b\x32\".frostline.v1.RecommendationReason\x12(\n\x08strategy\x18\x06 \x01(\x0e\x32\x16.frostline.v1.Strategy\x12\x13\n\x0bknown_count\x18\x07 \x01(\x05\x12\r\n\x05notes\x18\x08 \x03(\t\x12\x10\n\x08sequence\x18\t \x01(\x03\x12\x18\n\x10learned_sequence\x18\n \x01(\x03\x12&\n\x07timings\x18\x0b \x01(\x0b\x32\x15.frostline.v1.Timings\"t\n\x19RecordInteractionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12/\n\x0cinteractions\x18\x02 \x03(\x0b\x32\x19.frostline.v1.Interaction\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"o\n\x1aRecordInteractionsResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\x05\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.frostline.v1.ItemError\x12\x10\n\x08sequence\x18\x03 \x01(\x03\"b\n\x17ListInteractionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"x\n\x18ListInteractionsResponse\x12/\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x19.frostline.v1.Interaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"\xcf\x01\n\x19\x44\x65leteInteractionsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0f\n\x07records\x18\x03 \x03(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"E\n\x1a\x44\x65leteInteractionsResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\"I\n\x11\x44\x65leteUserRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"=\n\x12\x44\x65leteUserResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03*\x8c\x02\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x11\n\rSTRATEGY_AUTO\x10\x01\x12\x14\n\x10STRATEGY_POPULAR\x10\x02\x12\x12\n\x0eSTRATEGY_FRESH\x10\x03\x12\x14\n\x10STRATEGY_CONTENT\x10\x04\x12\x1b\n\x17STRATEGY_ITEM_NEIGHBORS\x10\x05\x12\x11\n\rSTRATEGY_EASE\x10\x06\x12\x14\n\x10STRATEGY_FACTORS\x10\x07\x12\x1b\n\x17STRATEGY_AVERAGE_VECTOR\x10\x08\x12\x17\n\x13STRATEGY_BEST_SCORE\x10\t\x12\x17\n\x13STRATEGY_SUM_SCORES\x10\n2\xde\x04\n\x15RecommendationService\x12g\n\x12RecordInteractions\x12\'.frostline.v1.RecordInteractionsRequest\x1a(.frostline.v1.RecordInteractionsResponse\x12q\n\x18StreamRecordInteractions\x12\'.frostline.v1.RecordInteractionsRequest\x1a(.frostline.v1.RecordInteractionsResponse(\x01\x30\x01\x12\x61\n\x10ListInteractions\x12%.frostline.v1.ListInteractionsRequest\x1a&.frostline.v1.ListInteractionsResponse\x12g\n\x12\x44\x65leteInteractions\x12\'.frostline.v1.DeleteInteractionsRequest\x1a(.frostline.v1.DeleteInteractionsResponse\x12O\n\nDeleteUser\x12\x1f.frostline.v1.DeleteUserRequest\x1a .frostline.v1.DeleteUserResponse\x12L\n\tRecommend\x12\x1e.frostline.v1.RecommendRequest\x1a\x1f.frostline.v1.RecommendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'frostline.v1.recommendation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=154
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=270
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=272
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=383
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=385
-  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=483
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=485
-  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=605
-  _globals['_DELETEINTERACTIONSREQUEST']._serialized_start=608
-  _globals['_DELETEINTERACTIONSREQUEST']._serialized_end=815
-  _globals['_DELETEINTERACTIONSRESPONSE']._serialized_start=817
-  _globals['_DELETEINTERACTIONSRESPONSE']._serialized_end=886
-  _globals['_DELETEUSERREQUEST']._serialized_start=888
-  _globals['_DELETEUSERREQUEST']._serialized_end=961
-  _globals['_DELETEUSERRESPONSE']._serialized_start=963
-  _globals['_DELETEUSERRESPONSE']._serialized_end=1024
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1027
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=1555
+  _globals['_STRATEGY']._serialized_start=2188
+  _globals['_STRATEGY']._serialized_end=2456
+  _globals['_RECOMMENDREQUEST']._serialized_start=225
+  _globals['_RECOMMENDREQUEST']._serialized_end=773
+  _globals['_STRATEGYSHARE']._serialized_start=775
+  _globals['_STRATEGYSHARE']._serialized_end=847
+  _globals['_EXAMPLESHARE']._serialized_start=849
+  _globals['_EXAMPLESHARE']._serialized_end=894
+  _globals['_RECOMMENDATIONREASON']._serialized_start=896
+  _globals['_RECOMMENDATIONREASON']._serialized_end=1013
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1016
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1313
+  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=1315
+  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=1431
+  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=1433
+  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=1544
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_start=1546
+  _globals['_LISTINTERACTIONSREQUEST']._serialized_end=1644
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_start=1646
+  _globals['_LISTINTERACTIONSRESPONSE']._serialized_end=1766
+  _globals['_DELETEINTERACTIONSREQUEST']._serialized_start=1769
+  _globals['_DELETEINTERACTIONSREQUEST']._serialized_end=1976
+  _globals['_DELETEINTERACTIONSRESPONSE']._serialized_start=1978
+  _globals['_DELETEINTERACTIONSRESPONSE']._serialized_end=2047
+  _globals['_DELETEUSERREQUEST']._serialized_start=2049
+  _globals['_DELETEUSERREQUEST']._serialized_end=2122
+  _globals['_DELETEUSERRESPONSE']._serialized_start=2124
+  _globals['_DELETEUSERRESPONSE']._serialized_end=2185
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2459
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3065
 # @@protoc_insertion_point(module_scope)

@@ -61,6 +61,11 @@ class RecommendationServiceStub(object):
                 request_serializer=frostline_dot_v1_dot_recommendation__service__pb2.DeleteUserRequest.SerializeToString,
                 response_deserializer=frostline_dot_v1_dot_recommendation__service__pb2.DeleteUserResponse.FromString,
                 _registered_method=True)
+        self.Recommend = channel.unary_unary(
+                '/frostline.v1.RecommendationService/Recommend',
+                request_serializer=frostline_dot_v1_dot_recommendation__service__pb2.RecommendRequest.SerializeToString,
+                response_deserializer=frostline_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
+                _registered_method=True)
 
 
 class RecommendationServiceServicer(object):
@@ -103,6 +108,13 @@ class RecommendationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Recommend(self, request, context):
+        """Recommends records to a user, to somebody never seen, beside examples, or to anybody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommendationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +142,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.DeleteUser,
                     request_deserializer=frostline_dot_v1_dot_recommendation__service__pb2.DeleteUserRequest.FromString,
                     response_serializer=frostline_dot_v1_dot_recommendation__service__pb2.DeleteUserResponse.SerializeToString,
+            ),
+            'Recommend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Recommend,
+                    request_deserializer=frostline_dot_v1_dot_recommendation__service__pb2.RecommendRequest.FromString,
+                    response_serializer=frostline_dot_v1_dot_recommendation__service__pb2.RecommendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +286,33 @@ class RecommendationService(object):
             '/frostline.v1.RecommendationService/DeleteUser',
             frostline_dot_v1_dot_recommendation__service__pb2.DeleteUserRequest.SerializeToString,
             frostline_dot_v1_dot_recommendation__service__pb2.DeleteUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recommend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/frostline.v1.RecommendationService/Recommend',
+            frostline_dot_v1_dot_recommendation__service__pb2.RecommendRequest.SerializeToString,
+            frostline_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
             options,
             channel_credentials,
             insecure,
