@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import grpc
 
 from fake_encoders import FakeEncoders
-from fake_interactions import FakeInteractions
+from fake_recommendations import FakeRecommendations
 from fake_transfer import FakeTransfer
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
 from frostline.v1.encoder_service_pb2_grpc import add_EncoderServiceServicer_to_server
@@ -18,7 +18,7 @@ from frostline.v1.search_service_pb2_grpc import add_SearchServiceServicer_to_se
 from frostline.v1.snapshot_service_pb2_grpc import add_SnapshotServiceServicer_to_server
 
 
-class FakeServer(FakeEncoders, FakeTransfer, FakeInteractions):
+class FakeServer(FakeEncoders, FakeTransfer, FakeRecommendations):
     """Answers like a small server, and remembers.
 
     Attributes:

@@ -23,6 +23,7 @@ from frostline.client import (
     Record,
     RecordId,
     Retry,
+    Weighted,
 )
 from frostline.wire.reasons import Reason
 
@@ -191,6 +192,19 @@ SCENARIOS: dict[str, list[Step]] = {
         ("delete_user", ("notes", "u"), {}),
         ("count_interactions", ("notes",), {}),
     ],
+    "recommendations": [
+        CREATED,
+        WRITTEN,
+        ("record_interactions", ("notes", DONE), {}),
+        ("recommend", ("notes",), {}),
+        ("recommend", ("notes",), {"user": "u", "explain": True, "group_by": "i", "strategy": "ease"}),
+        ("recommend", ("notes",), {"positives": ["3", Weighted(text="b", weight=0.5)], "negatives": ["0"], "limit": 2}),
+        ("recommend", ("notes",), {"profile": "likes notes", "filter": "i > 9"}),
+        ("recommend", ("notes",), {"positives": ["none"]}),
+        ("recommend", ("notes",), {"strategy": "luck"}),
+        ("recommend", ("notes",), {"limit": 0}),
+        ("recommend", ("unknown",), {}),
+    ],
     "an export": [TRAINED, ("export_head", ("pets", "/dev/full/head.zip"), {}), ("export_head", ("pets", ""), {})],
 }
 FAULTS = {
@@ -201,6 +215,7 @@ FAULTS = {
     "overload without a hint": {"Embed": [FULL], "EmbedStream": [FULL], "StreamUpsertRecords": [FULL]},
     "a training refused once": {"CreateHead": [GONE], "WatchHead": [GONE], "Predict": [GONE], "EvaluateHead": [SOON]},
     "a recording refused once": {"StreamRecordInteractions": [GONE], "ListInteractions": [SOON], "DeleteUser": [GONE]},
+    "a recommendation refused": {"Recommend": [GONE, SOON, FULL]},
     "no server for long": {"Embed": [GONE] * 9, "EmbedStream": [GONE] * 9, "StreamUpsertRecords": [GONE] * 9},
 }
 BREAKS = {

@@ -12,13 +12,27 @@ from frostline.client import (
     heads,
     predictions,
     queries,
+    recommendations,
     resources,
     stats,
     transfer,
     types,
 )
 
-PUBLIC = (types, queries, resources, stats, heads, predictions, groups, comparisons, transfer, findings, errors)
+PUBLIC = (
+    types,
+    queries,
+    recommendations,
+    resources,
+    stats,
+    heads,
+    predictions,
+    groups,
+    comparisons,
+    transfer,
+    findings,
+    errors,
+)
 ROOM = Path(frostline.client.__file__).parent
 
 

@@ -79,6 +79,15 @@ from frostline.client.queries import (
     SearchResults,
     SearchStep,
 )
+from frostline.client.recommendations import (
+    ExampleShare,
+    Recommendation,
+    RecommendationReasons,
+    Recommendations,
+    Strategy,
+    StrategyShare,
+    Weighted,
+)
 from frostline.client.resources import (
     Check,
     Collection,
@@ -147,6 +156,7 @@ __all__ = [
     "Encoder",
     "Evaluation",
     "Example",
+    "ExampleShare",
     "Explanation",
     "ExportFormat",
     "FailedPrecondition",
@@ -199,6 +209,9 @@ __all__ = [
     "Progress",
     "Query",
     "Recipe",
+    "Recommendation",
+    "RecommendationReasons",
+    "Recommendations",
     "Record",
     "RecordId",
     "Recorded",
@@ -211,6 +224,8 @@ __all__ = [
     "Snapshot",
     "SpaceMismatch",
     "StorageFull",
+    "Strategy",
+    "StrategyShare",
     "SuspectLabel",
     "Timings",
     "TransferBaseline",
@@ -228,4 +243,5 @@ __all__ = [
     "ValueEvaluation",
     "VectorField",
     "VectorIndex",
+    "Weighted",
 ]

@@ -14,6 +14,7 @@ from frostline.client._client_heads import HeadMethods
 from frostline.client._client_interactions import InteractionMethods
 from frostline.client._client_predictions import PredictionMethods
 from frostline.client._client_reads import ReadMethods
+from frostline.client._client_recommendations import RecommendationMethods
 from frostline.client._client_search import SearchMethods
 from frostline.client._client_snapshots import SnapshotMethods
 from frostline.client._client_transfer import TransferMethods
@@ -35,6 +36,7 @@ class Client(
     TransferMethods,
     ComparisonMethods,
     InteractionMethods,
+    RecommendationMethods,
 ):
     """Talks to a Frostline server. Safe to use from several threads.
 

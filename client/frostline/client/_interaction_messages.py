@@ -1,5 +1,7 @@
 """Interactions to messages and back."""
 
+from collections.abc import Iterable
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from frostline.client._to_wire import number, unicode
@@ -51,3 +53,15 @@ def timestamp(seconds: float, what: str) -> Timestamp:
     if abs(number(seconds, what)) > _FARTHEST_SECONDS:
         raise InvalidInput(f"{what} {seconds!r} is out of range; give seconds since 1970")
     return timestamp_of(seconds)
+
+
+def listed_kinds(kinds: Iterable[str] | None) -> list[str]:
+    """Kinds that are named.
+
+    Raises:
+        InvalidInput: none is, although they could be, or one is no Unicode.
+    """
+    listed = [unicode(kind) for kind in kinds or ()]
+    if kinds is not None and not listed:
+        raise InvalidInput("kinds is empty; name some, or give None for all kinds")
+    return listed

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from frostline.client._batches import cut, each
 from frostline.client._caller import Caller, pages
 from frostline.client._from_wire import errors_of
-from frostline.client._interaction_messages import interaction_message, interaction_of, timestamp
+from frostline.client._interaction_messages import interaction_message, interaction_of, listed_kinds, timestamp
 from frostline.client._to_wire import collection_path, id_bytes, not_alone, unicode
 from frostline.client.errors import InvalidInput
 from frostline.client.types import Deleted, Interaction, ItemError, Recorded
@@ -91,7 +91,7 @@ class InteractionCalls(Caller):
                 collection=collection_path(collection),
                 user=_user(user),
                 records=batch,
-                kinds=_listed(kinds),
+                kinds=listed_kinds(kinds),
                 start_time=None if start is None else timestamp(start, "start"),
                 end_time=None if end is None else timestamp(end, "end"),
                 request_id=uuid.uuid4().hex,
@@ -130,15 +130,3 @@ def _user(user: str | None) -> str:
     if user == "":
         raise InvalidInput("user is empty; give the user's id, or None for all users")
     return "" if user is None else unicode(user)
-
-
-def _listed(kinds: Iterable[str] | None) -> list[str]:
-    """Kinds that are named.
-
-    Raises:
-        InvalidInput: none is, although they could be, or one is no Unicode.
-    """
-    listed = [unicode(kind) for kind in kinds or ()]
-    if kinds is not None and not listed:
-        raise InvalidInput("kinds is empty; name some, or give None for all kinds")
-    return listed

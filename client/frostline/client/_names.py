@@ -9,6 +9,7 @@ from frostline.v1 import comparison_pb2 as comparisons_v1
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import encoder_service_pb2 as encoders_v1
 from frostline.v1 import head_service_pb2 as heads_v1
+from frostline.v1 import recommendation_service_pb2 as recommendations_v1
 from frostline.v1 import search_service_pb2 as search_v1
 from frostline.v1 import transfer_report_pb2 as transfer_v1
 from frostline.v1.collection_service_pb2 import (
@@ -117,6 +118,18 @@ LABEL_STRATEGIES: Final = {
     "uncertainty": heads_v1.LABEL_STRATEGY_UNCERTAINTY,
     "margin": heads_v1.LABEL_STRATEGY_MARGIN,
     "coverage": heads_v1.LABEL_STRATEGY_COVERAGE,
+}
+STRATEGIES: Final = {
+    "auto": recommendations_v1.STRATEGY_AUTO,
+    "popular": recommendations_v1.STRATEGY_POPULAR,
+    "fresh": recommendations_v1.STRATEGY_FRESH,
+    "content": recommendations_v1.STRATEGY_CONTENT,
+    "item_neighbors": recommendations_v1.STRATEGY_ITEM_NEIGHBORS,
+    "ease": recommendations_v1.STRATEGY_EASE,
+    "factors": recommendations_v1.STRATEGY_FACTORS,
+    "average_vector": recommendations_v1.STRATEGY_AVERAGE_VECTOR,
+    "best_score": recommendations_v1.STRATEGY_BEST_SCORE,
+    "sum_scores": recommendations_v1.STRATEGY_SUM_SCORES,
 }
 
 

@@ -7,6 +7,7 @@ from frostline.client._heads import HeadCalls
 from frostline.client._interactions import InteractionCalls
 from frostline.client._predictions import PredictionCalls
 from frostline.client._reads import ReadCalls
+from frostline.client._recommendations import RecommendationCalls
 from frostline.client._search import SearchCalls
 from frostline.client._snapshots import SnapshotCalls
 from frostline.client._transfer import TransferCalls
@@ -25,5 +26,6 @@ class Operations(
     TransferCalls,
     ComparisonCalls,
     InteractionCalls,
+    RecommendationCalls,
 ):
     """What a client can do; heads embed their examples and so bring the operations on encoders."""

@@ -13,6 +13,7 @@ from frostline.client import types
 from frostline.client._names import DTYPES, POOLINGS, TRUNCATES, number_of
 from frostline.client.errors import InvalidInput
 from frostline.client.heads import Example
+from frostline.client.recommendations import Weighted
 from frostline.v1 import embedding_pb2 as v1
 from frostline.v1 import record_service_pb2 as records_v1
 
@@ -29,7 +30,7 @@ def not_alone(items: object) -> None:
     Raises:
         InvalidInput: `items` is a single input.
     """
-    if isinstance(items, (str, bytes, Path, types.Record, types.Interaction, Example)):
+    if isinstance(items, (str, bytes, Path, types.Record, types.Interaction, Example, Weighted)):
         raise InvalidInput(f"one {type(items).__name__} was passed where several inputs are expected; pass a list")
 
 

@@ -89,7 +89,7 @@ def search_request(
         mode=number_of(SEARCH_MODES, mode, "mode"),
         fusion=None if fusion is None else _fusion_message(fusion),
         diversity=number(diversity, "diversity"),
-        grouping=_grouping_message(group_by, max_per_group),
+        grouping=grouping_message(group_by, max_per_group),
         exact=exact,
         range=range,
         min_sequence=whole(min_sequence, "min_sequence", most=LARGEST_SEQUENCE),
@@ -107,8 +107,8 @@ def query_message(query: Query, keywords: str = "") -> v1.Query:
     if isinstance(query, RecordId):
         return v1.Query(record_id=unicode(query.id), keywords=words)
     if isinstance(query, Combination):
-        parts = v1.Combination(parts=[_part_message(index, part) for index, part in enumerate(query.parts)])
-        return v1.Query(combination=parts, keywords=words)
+        parts = [part_message(part, f"part {index} of a combination") for index, part in enumerate(query.parts)]
+        return v1.Query(combination=v1.Combination(parts=parts), keywords=words)
     if not isinstance(cast(object, query), (str, bytes, Path, np.ndarray)):
         raise InvalidInput(
             f"a query must be a text, an image (bytes or a path), a numpy array, a RecordId or a Combination, not a "
@@ -123,11 +123,16 @@ def query_message(query: Query, keywords: str = "") -> v1.Query:
     return v1.Query(vector=content.vector, keywords=words)
 
 
-def _part_message(index: int, part: Part) -> v1.QueryPart:
+def part_message(part: Part, what: str) -> v1.QueryPart:
+    """A part of a query; named as `what` where it is none.
+
+    Raises:
+        InvalidInput: it is no part, has none or several of the kinds, or cannot be read.
+    """
     if not isinstance(cast(object, part), Part):
-        raise InvalidInput(f"part {index} of a combination must be a Part, not a {type(part).__name__}")
+        raise InvalidInput(f"{what} must be a Part, not a {type(part).__name__}")
     if [part.text, part.image, part.record].count(None) + (part.vector is None) != 3:
-        raise InvalidInput(f"part {index} of a combination needs one of text, image, vector and record")
+        raise InvalidInput(f"{what} needs one of text, image, vector and record")
     message = v1.QueryPart(weight=number(part.weight, "weight"), vector_name=unicode(part.vector_name))
     if part.text is not None:
         message.text = unicode(part.text)
@@ -149,7 +154,12 @@ def _fusion_message(fusion: Fusion) -> v1.Fusion:
     )
 
 
-def _grouping_message(path: str, max_per_group: int) -> v1.Grouping | None:
+def grouping_message(path: str, max_per_group: int) -> v1.Grouping | None:
+    """How many of a group are let through; None without a path.
+
+    Raises:
+        InvalidInput: the number is below 1, or given without a path.
+    """
     most = whole(max_per_group, "max_per_group", least=1)
     if path:
         return v1.Grouping(path=unicode(path), max_per_group=most)
