@@ -11,6 +11,7 @@ from frostline.cli.embed import embed
 from frostline.cli.export import export
 from frostline.cli.import_ import import_
 from frostline.cli.index import index
+from frostline.cli.recommend import recommend
 from frostline.cli.reembed import reembed
 from frostline.cli.search import search
 from frostline.cli.serve import serve
@@ -37,6 +38,7 @@ app.command()(export)
 app.command("import")(import_)
 app.command()(reembed)
 app.command()(search)
+app.command()(recommend)
 app.command()(embed)
 
 
