@@ -48,8 +48,8 @@ def recommend(
         list[str] | None,
         typer.Option(
             metavar="ID[=WEIGHT]",
-            help="A record to come close to, and how much it counts, 1 when not given; may be repeated. What ends in = and "
-            "a number itself needs its weight after it.",
+            help="A record to come close to, and how much it counts, 1 when not given; may be repeated. What ends in "
+            "= and a number itself needs its weight after it.",
             show_default=False,
         ),
     ] = None,
