@@ -1,0 +1,111 @@
+"""How strategies become one score: standardised, weighted by how much is known of the user, carried to new items."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+LENGTHS = (1, 3, 5, 10, 20, 50)
+"""Lengths of histories that weights are learned for; between them they are interpolated."""
+PRIOR = (
+    (4.0, 1.0, 1.0, 0.5),
+    (2.0, 1.0, 1.0, 0.5),
+    (1.0, 1.0, 1.0, 0.5),
+    (0.5, 0.5, 1.0, 1.0),
+    (0.25,) * 4,
+    (0.25,) * 4,
+)
+"""Taken where there are too few users to learn from: the less is known, the more popularity counts."""
+TRUST = 2.0
+"""So many interactions are judged half for what they are: an item's beside those of items alike, a user's beside all's."""
+
+
+class Component(IntEnum):
+    """What is blended, in the order of the weights."""
+
+    POPULARITY = 0
+    NEIGHBORS = 1
+    EASE = 2
+    FACTORS = 3
+
+
+class Blend(BaseModel):
+    """What has been learned about blending.
+
+    Attributes:
+        weights: for each of `LENGTHS`, those of the components.
+        carried: weights of the components in what is carried to items without interactions, for long histories.
+        content: weight of a user's ridge head for items that have no interactions, beside what is carried to them.
+        width: of the kernel by which scores are carried.
+        regularization: of EASE.
+        half_life: place among `popularity.HALF_LIVES`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    weights: tuple[tuple[float, float, float, float], ...] = PRIOR
+    carried: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    content: float = 0.5
+    width: float = 0.35
+    regularization: float = 300.0
+    half_life: int = 0
+
+    def at(self, length: float) -> NDArray[np.float32]:
+        """The weights for a history, float32 of shape (4,), adding up to 1; popularity alone where it is empty.
+
+        Args:
+            length: how many interactions count, at least 0.
+        """
+        if length <= 0:
+            return np.array([1, 0, 0, 0], np.float32)
+        known = np.log(LENGTHS)
+        at = [np.interp(np.log(max(length, 1)), known, column) for column in zip(*self.weights, strict=True)]
+        return (np.array(at) / sum(at)).astype(np.float32)
+
+    def carried_at(self, length: float) -> NDArray[np.float32]:
+        """The same for what is carried to items without interactions."""
+        known = length / (length + TRUST)
+        carried = known * np.array(self.carried) / sum(self.carried) + (1 - known) * np.array([1, 0, 0, 0])
+        return carried.astype(np.float32)
+
+
+def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Brings scores of shape (n,) to mean 0 and deviation 1; to 0 where all are equal."""
+    if not len(scores):
+        return scores
+    centered = scores - scores.mean()
+    deviation = centered.std()
+    return centered / deviation if deviation > 0 else centered
+
+
+def blended(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The weighted sum of standardised scores.
+
+    Args:
+        components: float32 of shape (n_c,) each. A shorter one knows the first items alone; for the others the rest of
+            the weights counts for more.
+        weights: float32, one for each component, adding up to 1.
+
+    Returns:
+        float32 of shape (n,), n that of the longest.
+    """
+    length = max(map(len, components))
+    total, known = np.zeros(length, np.float32), np.zeros(length, np.float32)
+    for scores, weight in zip(components, weights.tolist(), strict=True):
+        if weight:
+            total[: len(scores)] += np.float32(weight) * standardised(scores)
+            known[: len(scores)] += np.float32(weight)
+    return np.divide(total, known, out=total, where=known > 0)
+
+
+def with_content(carried: NDArray[np.float32], content: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """Adds a user's ridge head to what is carried to n items, in the deviation of the latter; both of shape (..., n)."""
+    return carried + np.float32(weight) * carried.std(axis=-1, keepdims=True) * standardised(content)
+
+
+def trusted(own: NDArray[np.float32], carried: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mixes what interactions of an item say with what those of items alike do; see `TRUST`."""
+    share = (counts / (counts + TRUST)).astype(np.float32)
+    return share * own + (1 - share) * carried

@@ -1,0 +1,1 @@
+"""Ways to score records, each on its own."""
