@@ -279,6 +279,14 @@ def test_a_filter_counts_and_deletes_and_its_facets_are_told(notes):
     assert sorted(ids_of(notes)) == ["1", "3", "5"]
 
 
+def test_a_filter_tells_the_rows_it_lets_through(notes):
+    upsert(notes, *(record(f"r{n}", n=n) for n in range(5)))
+    upsert(notes, record("r3", n=3), record("r1", n=0))
+    matching = notes.matching_rows(parse("n >= 2"))
+    assert (matching.tolist(), matching.dtype) == ([3, 5, 6], np.int64)
+    assert notes.matching_rows(parse("n > 9")).shape == (0,)
+
+
 def test_patches_change_payloads_alone_and_refuse_what_is_not_there(notes):
     upsert(notes, record("a", [3, 0, 0, 0], text="words", n=1, m=1))
     written = notes.patch([PayloadPatch("missing", {"n": 2}), PayloadPatch("a", {"n": 2, "m": None})]).result(10)
