@@ -10,7 +10,7 @@ from collecting import config, record, vector_field
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.config import Metric
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.rows import ledger, requests
+from frostline.server.collections.rows import columns, ledger, requests
 from frostline.server.collections.rows.operations import PayloadPatch, Write
 from frostline.server.collections.rows.records import Record
 from frostline.server.collections.search.query import Leg, SearchOptions, SearchQuery
@@ -285,6 +285,20 @@ def test_a_filter_tells_the_rows_it_lets_through(notes):
     matching = notes.matching_rows(parse("n >= 2"))
     assert (matching.tolist(), matching.dtype) == ([3, 5, 6], np.int64)
     assert notes.matching_rows(parse("n > 9")).shape == (0,)
+    assert notes.matching_rows().tolist() == [1, 3, 5, 6, 7]
+
+
+def test_all_records_are_read_as_columns_while_others_are_written(notes, monkeypatch):
+    monkeypatch.setattr(columns.read, "__defaults__", (0, 2))
+    upsert(notes, *(record(f"r{n}", (n, 0, 0, 0), n=n) for n in range(3)))
+    reading = notes.columns()
+    assert list(next(reading).record_ids) == ["r0", "r1"]
+    upsert(notes, record("r0", (9, 0, 0, 0)))
+    (rest,) = reading
+    assert (list(rest.record_ids), rest.internal_ids.tolist()) == (["r2", "r0"], [3, 4])
+    assert rest.vectors[0][:, 0].tolist() == [2, 9]
+    next(notes.columns())
+    notes.close()  # nobody reads any more
 
 
 def test_patches_change_payloads_alone_and_refuse_what_is_not_there(notes):

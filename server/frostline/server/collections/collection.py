@@ -13,6 +13,8 @@ from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.interactions import Interactions
+from frostline.server.collections.rows import columns
+from frostline.server.collections.rows.columns import Columns
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
 from frostline.server.collections.rows.meta import read_meta
@@ -223,9 +225,15 @@ class Collection:
             return self._states.state.count
         return self._views.seen(lambda view: view.matching(expression).count)
 
-    def matching_rows(self, expression: Expression) -> NDArray[np.int64]:
-        """Internal ids of the records that a filter lets through, int64 of shape (n,), ascending."""
-        return self._views.seen(lambda view: view.rows_of(view.matching(expression)))
+    def matching_rows(self, expression: Expression | None = None) -> NDArray[np.int64]:
+        """Internal ids, int64 of shape (n,), ascending, of the records that `count` counts."""
+        return self._views.seen(lambda view: view.rows_of(None if expression is None else view.matching(expression)))
+
+    def columns(self, behind: int = 0) -> Iterator[Columns]:
+        """Reads the records behind an internal id; see `columns.read`. Each chunk sees the last commit there is."""
+        while chunk := self._chunk(behind):
+            yield chunk
+            behind = int(chunk.internal_ids[-1])
 
     def facets(self, path: str, limit: int, expression: Expression | None = None) -> list[tuple[facets.Value, int]]:
         """How many records have each value of a payload field; see `facets.count`."""
@@ -274,3 +282,7 @@ class Collection:
         self._states.waiters.close()
         self._readers.close()
         self._ledger.close()
+
+    def _chunk(self, behind: int) -> Columns | None:
+        with self._readers.connection() as connection:
+            return next(columns.read(connection, self.config, behind), None)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import CollectionConfig
+from frostline.server.collections.rows.records import Row
 
 SlotVectors = NDArray[np.float32] | Sequence[NDArray[np.float32] | None]
 
@@ -40,6 +41,12 @@ class Added:
         """Rows whose vectors come row by row."""
         slots = {slot for each in vectors for slot in each}
         return cls(internal_ids, record_ids, payloads, {slot: [each.get(slot) for each in vectors] for slot in slots})
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row]) -> "Added":
+        """Rows as they were read, at least one."""
+        ids, labels, payloads = zip(*((row.internal_id, row.id, row.payload) for row in rows), strict=True)
+        return cls.of(ids, labels, payloads, [row.vectors for row in rows])
 
     def __len__(self) -> int:
         return len(self.record_ids)
