@@ -301,6 +301,19 @@ def test_all_records_are_read_as_columns_while_others_are_written(notes, monkeyp
     notes.close()  # nobody reads any more
 
 
+def test_who_follows_has_heard_of_a_commit_before_its_caller_and_can_read_it(notes):
+    upsert(notes, record("a"))
+    heard = []
+    following = notes.follow(lambda commit: heard.append((commit.sequence, notes.sequence, list(notes.get(["b"])))))
+    assert following.sequence == notes.sequence == 1
+    upsert(notes, record("b"))
+    notes.update({"min_recall": 0.9})
+    assert heard == [(2, 2, ["b"]), (3, 3, ["b"])]
+    following.end()
+    upsert(notes, record("c"))
+    assert len(heard) == 2
+
+
 def test_patches_change_payloads_alone_and_refuse_what_is_not_there(notes):
     upsert(notes, record("a", [3, 0, 0, 0], text="words", n=1, m=1))
     written = notes.patch([PayloadPatch("missing", {"n": 2}), PayloadPatch("a", {"n": 2, "m": None})]).result(10)

@@ -17,6 +17,7 @@ from frostline.server.collections.rows import columns
 from frostline.server.collections.rows.columns import Columns
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
+from frostline.server.collections.rows.listeners import Following, Listener, Listeners
 from frostline.server.collections.rows.meta import read_meta
 from frostline.server.collections.rows.operations import (
     Configure,
@@ -74,7 +75,8 @@ class Collection:
         place = exchange.Place(path, folder / exchange.FOLDER, self._readers, upkeep.index_device)
         self._states = States(exchange.load(place, config))
         self._views = Views(self._states, self._readers)
-        self._ledger = Ledger(path, self._states)
+        self._listeners = Listeners(self._states, self.sequence)
+        self._ledger = Ledger(path, self._listeners)
         self._writer = Writer(self._ledger, config.id)
         self.interactions = Interactions(self._readers, self._writer, lambda: self.config.id)
         self._shaping = Shaping(place, self._states, self._writer, upkeep)
@@ -257,6 +259,10 @@ class Collection:
     def reached(self, sequence: int) -> "Future[None]":
         """A future that is done when a commit is there; see `Waiters.reached`."""
         return self._states.waiters.reached(sequence)
+
+    def follow(self, listener: Listener) -> Following:
+        """Tells a listener of each commit to come, once it is durable; see `Listeners.follow`."""
+        return self._listeners.follow(listener)
 
     def compact(self) -> bool:
         """Does one thing that is due to its segments; False where nothing was."""

@@ -1,5 +1,6 @@
 """Records column by column, for whoever learns from all of them: read behind an internal id, or told by commits."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def internal_ids(connection: sqlite3.Connection) -> NDArray[np.int64]:
     """Internal ids of all records there are, damaged ones too: int64 of shape (n,), ascending."""
     # Without ORDER BY SQLite reads the index over ids, which is a fraction of the rows.
     found = connection.execute("SELECT internal_id FROM records")
-    return np.sort(np.fromiter((row[0] for row in found), np.int64))
+    return np.sort(np.fromiter(itertools.chain.from_iterable(found), np.int64))
 
 
 def _matrix(vectors: SlotVectors, count: int, dimensions: int) -> NDArray[np.float32]:
