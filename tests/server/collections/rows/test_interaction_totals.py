@@ -83,6 +83,21 @@ def test_the_reference_is_finite_whatever_the_times(kept, connection):
     assert interaction_totals.read(connection, [DAY]).reference == 3
 
 
+def test_a_row_that_is_not_what_the_index_says_is_passed_over(kept, tmp_path):
+    """As when bits flip in the table."""
+    kept.upsert(record("needle-1"))
+    note(kept, ("u", "needle-1", 2, 0), ("u", "b", 1, 0))
+    kept.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = kept.path.read_bytes()
+    ((page,),) = kept.sql("SELECT rootpage FROM sqlite_master WHERE name = 'interactions'")
+    start, end = (page - 1) * database.PAGE_SIZE, page * database.PAGE_SIZE
+    copy = tmp_path / "damaged.sqlite"
+    copy.write_bytes(content[:start] + content[start:end].replace(b"needle-1", b"needle-2") + content[end:])
+    with contextlib.closing(database.connect(copy)) as connection:
+        totals = interaction_totals.read(connection, [DAY])
+    assert by_record(totals) == {"b": (1, 1, [1]), "needle-1": (1, 0, [0])}
+
+
 def test_without_interactions_there_are_no_totals(kept, connection):
     totals = interaction_totals.read(connection, [DAY], 7.0)
     assert (totals.sequence, totals.reference, totals.records) == (1, 7.0, [])
@@ -112,5 +127,6 @@ def test_totals_do_not_look_up_row_by_row(kept, connection):
     connection.set_trace_callback(asked.append)
     interaction_totals.read(connection, [DAY])
     connection.set_trace_callback(None)
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {asked[-1]}").fetchall()
-    assert plan[0][3] == b"SCAN interactions"
+    plans = [connection.execute(f"EXPLAIN QUERY PLAN {each}").fetchall()[0][3] for each in asked[-3:]]
+    assert all(b"COVERING INDEX" in each for each in plans[:2])
+    assert plans[2] == b"SCAN interactions"

@@ -1,9 +1,10 @@
-"""Interactions added up for each record, in one pass of SQLite."""
+"""Interactions added up for each record."""
 
 import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,22 +55,36 @@ def read(connection: sqlite3.Connection, half_lives: Sequence[float], reference:
     finite = "time > -9e999 AND time < 9e999"  # and a number, where it is damaged
     (newest,) = connection.execute(f"SELECT max(time) FROM interactions WHERE {finite}").fetchone()
     reference = max(reference, 0.0 if newest is None else newest)
-    columns, values = ["record", "count(*)", "total(weight > 0)"], list[float]()
+    rows = connection.execute("SELECT record, count(*) FROM interactions GROUP BY record").fetchall()
+    places = {record: place for place, (record, _) in enumerate(rows)}
+    table = np.zeros((len(rows), 1 + len(half_lives)))  # how many are positive, and the sums
+    for record, *numbers in _of_positives(connection, half_lives, reference):
+        if record in places:  # else its row is damaged: the counts come from the index
+            table[places[record]] = numbers
+    return Totals(
+        sequence,
+        reference,
+        [record.decode(errors="replace") for record, _ in rows],
+        np.array([count for _, count in rows], np.int64),
+        table[:, 0].astype(np.int64),
+        table[:, 1:],
+    )
+
+
+def _of_positives(
+    connection: sqlite3.Connection, half_lives: Sequence[float], reference: float
+) -> Iterator[Sequence[Any]]:
+    columns, values = ["record", "count(*)"], list[float]()
     for each in half_lives:
         if math.isinf(each):
-            columns.append("total(iif(weight > 0, weight, 0))")
+            columns.append("total(weight)")
         else:
-            columns.append("total(iif(weight > 0, weight * pow(2.0, (time - ?) / ?), 0))")
+            columns.append("total(weight * pow(2.0, (time - ?) / ?))")
             values += reference, each
     # By its index SQLite would look each row up, which takes three times as long as sorting.
-    query = f"SELECT {', '.join(columns)} FROM interactions NOT INDEXED GROUP BY record"
-    records, numbers = list[str](), list[float]()
-    for record, *row in connection.execute(query, values):
-        records.append(record.decode(errors="replace"))
-        numbers += row
-    table = np.array(numbers, np.float64).reshape(len(records), 2 + len(half_lives))
-    counts = table[:, :2].astype(np.int64)
-    return Totals(sequence, reference, records, counts[:, 0], counts[:, 1], table[:, 2:])
+    yield from connection.execute(
+        f"SELECT {', '.join(columns)} FROM interactions NOT INDEXED WHERE weight > 0 GROUP BY record", values
+    )
 
 
 def _give_pow(connection: sqlite3.Connection) -> None:
