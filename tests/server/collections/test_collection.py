@@ -10,7 +10,7 @@ from collecting import config, record, vector_field
 from frostline.server.collections.catalogue import Catalogue
 from frostline.server.collections.config import Metric
 from frostline.server.collections.filters.grammar import parse
-from frostline.server.collections.rows import ledger, requests
+from frostline.server.collections.rows import columns, ledger, requests
 from frostline.server.collections.rows.operations import PayloadPatch, Write
 from frostline.server.collections.rows.records import Record
 from frostline.server.collections.search.query import Leg, SearchOptions, SearchQuery
@@ -277,6 +277,41 @@ def test_a_filter_counts_and_deletes_and_its_facets_are_told(notes):
     assert notes.facets("even", 5, parse("n > 1")) == [(True, 3), (False, 2)]
     assert notes.delete_matching(parse("even = true")).result(10).count == 4
     assert sorted(ids_of(notes)) == ["1", "3", "5"]
+
+
+def test_a_filter_tells_the_rows_it_lets_through(notes):
+    upsert(notes, *(record(f"r{n}", n=n) for n in range(5)))
+    upsert(notes, record("r3", n=3), record("r1", n=0))
+    matching = notes.matching_rows(parse("n >= 2"))
+    assert (matching.tolist(), matching.dtype) == ([3, 5, 6], np.int64)
+    assert notes.matching_rows(parse("n > 9")).shape == (0,)
+    assert notes.matching_rows().tolist() == [1, 3, 5, 6, 7]
+
+
+def test_all_records_are_read_as_columns_while_others_are_written(notes, monkeypatch):
+    monkeypatch.setattr(columns.read, "__defaults__", (0, 2))
+    upsert(notes, *(record(f"r{n}", (n, 0, 0, 0), n=n) for n in range(3)))
+    reading = notes.columns()
+    assert list(next(reading).record_ids) == ["r0", "r1"]
+    upsert(notes, record("r0", (9, 0, 0, 0)))
+    (rest,) = reading
+    assert (list(rest.record_ids), rest.internal_ids.tolist()) == (["r2", "r0"], [3, 4])
+    assert rest.vectors[0][:, 0].tolist() == [2, 9]
+    next(notes.columns())
+    notes.close()  # nobody reads any more
+
+
+def test_who_follows_has_heard_of_a_commit_before_its_caller_and_can_read_it(notes):
+    upsert(notes, record("a"))
+    heard = []
+    following = notes.follow(lambda commit: heard.append((commit.sequence, notes.sequence, list(notes.get(["b"])))))
+    assert following.sequence == notes.sequence == 1
+    upsert(notes, record("b"))
+    notes.update({"min_recall": 0.9})
+    assert heard == [(2, 2, ["b"]), (3, 3, ["b"])]
+    following.end()
+    upsert(notes, record("c"))
+    assert len(heard) == 2
 
 
 def test_patches_change_payloads_alone_and_refuse_what_is_not_there(notes):

@@ -72,6 +72,29 @@ def test_what_is_counted_is_what_is_there(notes):
     assert (interactions.count(), interactions.count("v"), interactions.user_count()) == (2, 0, 1)
 
 
+def test_totals_and_the_commits_after_them_add_up(notes):
+    note(notes, did(weight=2, time=10), did("v", "b", 3, 0))
+    commits = []
+    following = notes.follow(commits.append)
+    note(notes, did("w", weight=4))
+    totals = notes.interactions.totals([math.inf])
+    note(notes, did(weight=5), did("v", weight=1))
+    notes.interactions.delete_user("w").result(10)
+    notes.delete(["b"]).result(10)
+    assert following.sequence < totals.sequence == commits[0].sequence
+    assert (totals.reference, totals.records) == (10, ["a", "b"])
+    sums = dict(zip(totals.records, totals.sums[:, 0].tolist(), strict=True))
+    for commit in commits:
+        if commit.sequence > totals.sequence:
+            for each in commit.recorded:
+                sums[each.record] += each.weight
+            for gone in commit.erased:
+                for record_id, weight in zip(gone.records, gone.weights, strict=True):
+                    sums[record_id] -= weight
+    assert sums == {"a": 6, "b": 0}
+    assert notes.interactions.totals([math.inf]).sums.tolist() == [[6]]
+
+
 def test_interactions_live_through_a_restart(catalogue, notes, tmp_path):
     note(notes, did(), did("v", "b", -2.0))
     before = listed(notes)

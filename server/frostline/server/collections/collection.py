@@ -1,11 +1,10 @@
 """A collection: records that are durable once acknowledged, found by closeness, words and payload."""
 
 import contextlib
-import sqlite3
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,11 @@ from frostline.server.collections import validation
 from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.filters.expression import Expression
 from frostline.server.collections.interactions import Interactions
+from frostline.server.collections.rows import columns
+from frostline.server.collections.rows.columns import Columns
 from frostline.server.collections.rows.database import FILE_NAME, Readers, connect
 from frostline.server.collections.rows.ledger import Ledger
+from frostline.server.collections.rows.listeners import Following, Listener, Listeners
 from frostline.server.collections.rows.meta import read_meta
 from frostline.server.collections.rows.operations import (
     Configure,
@@ -33,15 +35,13 @@ from frostline.server.collections.rows.writer import Writer
 from frostline.server.collections.search import facets, reading, searching
 from frostline.server.collections.search.query import Hits, SearchOptions, SearchQuery
 from frostline.server.collections.search.searching import MAX_ANSWER_BYTES
-from frostline.server.collections.search.view import Moved, StateView
+from frostline.server.collections.search.views import Views
 from frostline.server.collections.segments import exchange
 from frostline.server.collections.segments.shaping import Shaping, Upkeep
 from frostline.server.collections.segments.state import States
 from frostline.server.collections.segments.stats import CollectionStats
 from frostline.server.durable_files import size_of
 from frostline.server.errors import DataDamaged, InvalidInput, NotFound
-
-T = TypeVar("T")
 
 
 class Collection:
@@ -74,7 +74,9 @@ class Collection:
         upkeep = upkeep or Upkeep()
         place = exchange.Place(path, folder / exchange.FOLDER, self._readers, upkeep.index_device)
         self._states = States(exchange.load(place, config))
-        self._ledger = Ledger(path, self._states)
+        self._views = Views(self._states, self._readers)
+        self._listeners = Listeners(self._states, self.sequence)
+        self._ledger = Ledger(path, self._listeners)
         self._writer = Writer(self._ledger, config.id)
         self.interactions = Interactions(self._readers, self._writer, lambda: self.config.id)
         self._shaping = Shaping(place, self._states, self._writer, upkeep)
@@ -172,8 +174,8 @@ class Collection:
     def delete_matching(self, expression: Expression, request_id: str = "", digest: bytes = b"") -> "Future[Written]":
         """Deletes the records that a filter lets through now; those written again meanwhile stay; see `upsert`."""
         validation.check_request_id(request_id)
-        found = self._seen(lambda view: view.rows_of(view.matching(expression)))
-        return self._writer.submit(DeleteRows(found.tolist(), request_id, digest))
+        found = self.matching_rows(expression).tolist()
+        return self._writer.submit(DeleteRows(found, request_id, digest))
 
     def update(self, changes: Mapping[str, Any]) -> CollectionConfig:
         """Changes the configuration.
@@ -195,14 +197,14 @@ class Collection:
 
     def stored(self, ids: Sequence[str]) -> dict[str, Stored]:
         """What is stored of records, by id; see `Rows.stored`."""
-        return self._seen(lambda view: Rows(view.connection, view.config).stored(ids), rows=True)
+        return self._views.seen(lambda view: Rows(view.connection, view.config).stored(ids), rows=True)
 
     def get(
         self, ids: Sequence[str], *, payloads: bool = True, vectors: bool = False, content: bool = False
     ) -> dict[str, Record | DataDamaged]:
         """Reads records by id; see `reading.by_id`."""
         want = reading.Wanted(payloads, vectors, content)
-        return self._seen(lambda view: reading.by_id(view, ids, want, self._max_answer_bytes), rows=True)
+        return self._views.seen(lambda view: reading.by_id(view, ids, want, self._max_answer_bytes), rows=True)
 
     def page(
         self,
@@ -215,7 +217,7 @@ class Collection:
     ) -> tuple[list[Record], int | None]:
         """Reads records in the order they were last written; see `reading.page`."""
         parts = reading.Wanted(True, vectors, content)
-        return self._seen(
+        return self._views.seen(
             lambda view: reading.page(view, after, limit, parts, self._max_answer_bytes // 2, expression), rows=True
         )
 
@@ -223,19 +225,29 @@ class Collection:
         """Records that can be found; those that a filter lets through where there is one."""
         if expression is None:
             return self._states.state.count
-        return self._seen(lambda view: view.matching(expression).count)
+        return self._views.seen(lambda view: view.matching(expression).count)
+
+    def matching_rows(self, expression: Expression | None = None) -> NDArray[np.int64]:
+        """Internal ids, int64 of shape (n,), ascending, of the records that `count` counts."""
+        return self._views.seen(lambda view: view.rows_of(None if expression is None else view.matching(expression)))
+
+    def columns(self, behind: int = 0) -> Iterator[Columns]:
+        """Reads the records behind an internal id; see `columns.read`. Each chunk sees the last commit there is."""
+        while chunk := self._chunk(behind):
+            yield chunk
+            behind = int(chunk.internal_ids[-1])
 
     def facets(self, path: str, limit: int, expression: Expression | None = None) -> list[tuple[facets.Value, int]]:
         """How many records have each value of a payload field; see `facets.count`."""
-        return self._seen(lambda view: facets.count(view, path, limit, expression, self._max_answer_bytes // 2))
+        return self._views.seen(lambda view: facets.count(view, path, limit, expression, self._max_answer_bytes // 2))
 
     def search(self, queries: Sequence[SearchQuery], options: SearchOptions) -> Hits:
         """Answers several queries; see `searching.search`."""
-        return self._seen(lambda view: searching.search(view, queries, options, self._max_answer_bytes))
+        return self._views.seen(lambda view: searching.search(view, queries, options, self._max_answer_bytes))
 
     def search_vectors(self, vectors: NDArray[np.float32], slot: int, options: SearchOptions) -> Hits:
         """Finds the records closest to each vector; see `searching.search_vectors`."""
-        return self._seen(
+        return self._views.seen(
             lambda view: searching.search_vectors(view, vectors, slot, options, self._max_answer_bytes),
             rows=options.payloads,
         )
@@ -247,6 +259,10 @@ class Collection:
     def reached(self, sequence: int) -> "Future[None]":
         """A future that is done when a commit is there; see `Waiters.reached`."""
         return self._states.waiters.reached(sequence)
+
+    def follow(self, listener: Listener) -> Following:
+        """Tells a listener of each commit to come, once it is durable; see `Listeners.follow`."""
+        return self._listeners.follow(listener)
 
     def compact(self) -> bool:
         """Does one thing that is due to its segments; False where nothing was."""
@@ -273,28 +289,6 @@ class Collection:
         self._readers.close()
         self._ledger.close()
 
-    def _seen(self, look: Callable[[StateView], T], *, rows: bool = False) -> T:
-        """Looks at one commit: without its rows first, unless they are needed, and if they turn out to be, again."""
-        if not rows:
-            last = self._states.state
-            with contextlib.ExitStack() as stack, contextlib.suppress(Moved):
-                return look(StateView(last, lambda: self._rows_at(stack, last.sequence)))
-        with self._view() as view:
-            return look(view)
-
-    @contextlib.contextmanager
-    def _view(self) -> Generator[StateView]:
+    def _chunk(self, behind: int) -> Columns | None:
         with self._readers.connection() as connection:
-            while True:
-                connection.execute("BEGIN")
-                if state := self._states.at(Rows(connection, self.config).sequence()):
-                    yield StateView(state, lambda: connection)
-                    return
-                connection.execute("ROLLBACK")  # two commits came in between
-
-    def _rows_at(self, stack: contextlib.ExitStack, sequence: int) -> sqlite3.Connection:
-        connection = stack.enter_context(self._readers.connection())
-        connection.execute("BEGIN")
-        if Rows(connection, self.config).sequence() != sequence:
-            raise Moved
-        return connection
+            return next(columns.read(connection, self.config, behind), None)

@@ -7,7 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from frostline.server.collections import validation
+from frostline.server.collections.rows import interaction_totals
 from frostline.server.collections.rows.database import Readers
+from frostline.server.collections.rows.interaction_totals import Totals
 from frostline.server.collections.rows.interactions import Interaction, InteractionRows, Place
 from frostline.server.collections.rows.operations import DeleteInteractions, DeleteUser, RecordInteractions, Written
 from frostline.server.collections.rows.writer import Writer
@@ -150,6 +152,15 @@ class Interactions:
         """Users that have interactions."""
         with self._rows() as rows:
             return rows.user_count()
+
+    def totals(self, half_lives: Sequence[float], reference: float = -math.inf) -> Totals:
+        """Adds up all interactions by record, in one transaction; see `interaction_totals.read`.
+
+        What commits tell after its sequence can be counted in: `Commit.recorded` added, `Commit.erased` taken off.
+        """
+        with self._readers.connection() as connection:
+            connection.execute("BEGIN")
+            return interaction_totals.read(connection, half_lives, reference)
 
     @contextlib.contextmanager
     def since(self, sequence: int) -> Generator[Recorded]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frostline.server.collections.config import CollectionConfig
-from frostline.server.collections.rows.commit import Added
+from frostline.server.collections.rows.commit import Added, Erased
 from frostline.server.collections.rows.interaction_edits import InteractionEdit
 from frostline.server.collections.rows.interactions import Interaction
 from frostline.server.collections.rows.merge_patch import patched_payload
@@ -28,12 +28,18 @@ class Effect:
         added: rows by ascending internal id; none of them empty.
         removed: internal ids of rows that are gone.
         errors: the items that were refused, by position.
+        recorded: interactions that were written.
+        erased: interactions that are gone.
+        forgotten: whether some of them were deleted and not replaced.
         interactions: of an operation on interactions, how many were written or deleted.
     """
 
     added: list[Added] = field(default_factory=list[Added])
     removed: list[int] = field(default_factory=list[int])
     errors: dict[int, FrostlineError] = field(default_factory=dict[int, FrostlineError])
+    recorded: list[Interaction] = field(default_factory=list[Interaction])
+    erased: list[Erased] = field(default_factory=list[Erased])
+    forgotten: bool = False
     interactions: int = 0
 
     @property
@@ -113,17 +119,22 @@ class Edit:
 
     def record_interactions(self, interactions: Sequence[Interaction]) -> Effect:
         """Writes interactions; of the same user, record and kind the last that is not refused stays."""
-        self._effect.interactions, errors = self._interactions.record(interactions)
+        recorded, replaced, errors = self._interactions.record(interactions)
+        self._effect.recorded, self._effect.interactions = recorded, len(recorded)
         self._effect.errors.update(errors)
+        if replaced:
+            self._effect.erased.append(replaced)
         return self._effect
 
     def delete_interactions(self, conditions: DeleteInteractions) -> Effect:
         """Deletes interactions, and users who have no other."""
-        self._effect.interactions = self._interactions.delete(conditions)
+        self._effect.interactions, self._effect.erased = self._interactions.delete(conditions)
+        self._effect.forgotten = self._effect.interactions > 0
         return self._effect
 
     def _delete(self, internal_ids: Sequence[int]) -> Effect:
-        self._interactions.delete_of_records(internal_ids)
+        count, self._effect.erased = self._interactions.delete_of_records(internal_ids)
+        self._effect.forgotten = count > 0
         return self._remove(internal_ids)
 
     def _remove(self, internal_ids: Sequence[int]) -> Effect:

@@ -190,6 +190,9 @@ class Ledger:
         commit.sequence = sequence
         commit.added += effect.added
         commit.removed += effect.removed
+        commit.recorded += effect.recorded
+        commit.erased += effect.erased
+        commit.forgotten = commit.forgotten or effect.forgotten
         return written
 
     def _configure(self, operation: Configure, commit: Commit) -> Written:

@@ -179,10 +179,9 @@ class StateView:
         """The payloads of rows; see `search_port.View`."""
         return Rows(self.connection, self.config).payloads(internal_ids)
 
-    def rows_of(self, matching: Matching) -> NDArray[np.int64]:
-        """Internal ids of what a filter lets through, ascending."""
-        filtered: Filtered = matching.rows
-        pairs = zip(self._state.parts, filtered.selections, strict=True)
+    def rows_of(self, matching: Matching | None) -> NDArray[np.int64]:
+        """Internal ids of what a filter lets through, ascending; None for all."""
+        pairs = zip(self._state.parts, self._selections(matching), strict=True)
         return np.concatenate([part.internal_ids[selection.positions()] for part, selection in pairs])
 
     def selected(self, matching: Matching | None) -> list[tuple[Part, Selection]]:

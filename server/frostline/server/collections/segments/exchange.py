@@ -290,6 +290,5 @@ def _read(rows: Rows, config: CollectionConfig, first: int, last: int) -> Part |
 def _in_memory(rows: Rows, config: CollectionConfig, first: int, last: int) -> Part:
     tail = Tail(config, first, last)
     for chunk in rows.rows_between(first, last, LOADED_ROWS):
-        ids, labels, payloads = zip(*((row.internal_id, row.id, row.payload) for row in chunk), strict=True)
-        tail.append(Added.of(ids, labels, payloads, [row.vectors for row in chunk]))
+        tail.append(Added.of_rows(chunk))
     return _whole(tail)
