@@ -32,6 +32,8 @@ from frostline.server.errors import FrostlineError, InvalidInput
 from frostline.server.heads.store import Heads
 from frostline.server.heads.trainer import Trainer
 from frostline.server.heads.workshop import Workshop
+from frostline.server.recommendations.learner import Learner
+from frostline.server.recommendations.recommenders import Recommenders
 from frostline.server.security.administrators import Administrators, is_loopback
 from frostline.server.security.certificates import Certificate, load_certificate
 from frostline.server.settings import Settings
@@ -94,6 +96,8 @@ class App:
         heads = await asyncio.to_thread(Heads, folder / "heads")
         workshop = Workshop(heads, Trainer(settings.head_threads))
         stack.callback(workshop.close)
+        recommenders = Recommenders(Learner(settings.recommendation_threads, settings.max_ease_items))
+        stack.callback(recommenders.close)
         batcher = Batcher(
             Limits(
                 max_batch_tokens=settings.max_batch_tokens,
@@ -106,7 +110,7 @@ class App:
         additions = Additions(registry, folder / "incoming", settings.max_upload_bytes)
         administrators = Administrators(settings.admin_token.get_secret_value())
         server = GrpcServer(
-            Rooms(registry, catalogue, batcher, additions, heads, workshop, administrators),
+            Rooms(registry, catalogue, batcher, additions, heads, workshop, recommenders, administrators),
             settings.max_message_bytes,
             settings.max_request_bytes_in_flight,
         )

@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     head_threads: int = Field(default=1, ge=1)
     """CPU threads of the process that trains heads beside the server; raise it where cores are idle."""
 
+    recommendation_threads: int = Field(default=1, ge=1)
+    """CPU threads of the process that learns recommendations beside the server; raise it where cores are idle."""
+
+    max_ease_items: int = Field(default=5_000, ge=100, le=50_000)
+    """Records of a collection, those with most interactions, that EASE and what is carried to new records are learned
+    for. Four bytes times its square of memory, twice that and more while it is learned; raise it where many records
+    have many interactions and there is memory."""
+
     index_device: str = Field(default="cpu", pattern=r"^(cpu|cuda:\d+)$")
     """Where searches run that no filter thins: cpu, or cuda:N with the extra gpu-index."""
 

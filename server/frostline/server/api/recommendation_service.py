@@ -6,12 +6,16 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from time import perf_counter
 
-from frostline.server.api import convert
-from frostline.server.api.calls import Context
+from frostline.server.api import convert, recommend_request
+from frostline.server.api.calls import Context, deadline_of
+from frostline.server.api.content_vectors import ContentVectors
+from frostline.server.api.inputs import Waiting
 from frostline.server.api.interaction_message import interaction_messages, interaction_of, seconds_of
 from frostline.server.api.off_loop import off_loop
 from frostline.server.api.pages import Page
+from frostline.server.api.sequences import at_sequence
 from frostline.server.api.status import item_error
 from frostline.server.api.streams import WRITE_WINDOW, Turn, pipelined
 from frostline.server.collections.catalogue import Catalogue
@@ -20,6 +24,7 @@ from frostline.server.collections.interactions import check
 from frostline.server.collections.rows.interactions import Interaction, Place
 from frostline.server.collections.rows.operations import DeleteInteractions, Written
 from frostline.server.errors import FrostlineError, InvalidInput
+from frostline.server.recommendations.recommenders import Recommenders
 from frostline.v1 import recommendation_service_pb2 as pb
 from frostline.v1.recommendation_service_pb2_grpc import RecommendationServiceServicer
 
@@ -29,15 +34,21 @@ MOST_KINDS = 100
 
 
 class RecommendationService(RecommendationServiceServicer):
-    """Keeps interactions; each method is described in `recommendation_service.proto`.
+    """Keeps interactions and recommends; each method is described in `recommendation_service.proto`.
 
     Args:
         catalogue: the collections.
+        recommenders: of the collections.
+        contents: embeds texts and images among examples.
         closing: set when the server stops.
     """
 
-    def __init__(self, catalogue: Catalogue, closing: asyncio.Event) -> None:
+    def __init__(
+        self, catalogue: Catalogue, recommenders: Recommenders, contents: ContentVectors, closing: asyncio.Event
+    ) -> None:
         self._catalogue = catalogue
+        self._recommenders = recommenders
+        self._contents = contents
         self._closing = closing
 
     async def RecordInteractions(
@@ -81,6 +92,19 @@ class RecommendationService(RecommendationServiceServicer):
         interactions = self._collection(request.collection).interactions
         written = await asyncio.wrap_future(interactions.delete_user(request.user, request.request_id))
         return pb.DeleteUserResponse(deleted_count=written.count, sequence=written.sequence)
+
+    async def Recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
+        recommend_request.check(request)
+        waiting = Waiting(deadline_of(context))
+        sequence = max(request.min_sequence, request.min_learned_sequence)
+        collection = await at_sequence(lambda: self._collection(request.collection), sequence, waiting)
+        ask, timings = await recommend_request.asked(request, collection, self._contents, waiting)
+        if request.min_learned_sequence:
+            await self._recommenders.learned(collection, request.min_learned_sequence)
+        started = perf_counter()
+        answer = await asyncio.to_thread(self._recommenders.recommend, collection, ask)
+        timings.search_seconds = perf_counter() - started
+        return recommend_request.response(answer, timings)
 
     def _collection(self, name: str) -> Collection:
         return self._catalogue.get(convert.resource_id(name, "collections"))

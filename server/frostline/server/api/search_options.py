@@ -72,7 +72,7 @@ def search_options(request: pb.SearchRecordsRequest, mode: SearchMode) -> Search
         plain,
         expression=filters.expression(request.filter) if filtered else None,
         fusion=_fusion(request.fusion) if fused else _FUSION,
-        grouping=_grouping(request.grouping) if grouped else None,
+        grouping=grouping_of(request.grouping) if grouped else None,
         payload_fields=tuple(filters.path(each, "payload field") for each in request.payload_fields),
     )
 
@@ -144,7 +144,12 @@ def _fusion(asked: pb.Fusion) -> Fusion:
     )
 
 
-def _grouping(asked: pb.Grouping) -> Grouping:
+def grouping_of(asked: pb.Grouping) -> Grouping:
+    """Reads how many of a group are let through.
+
+    Raises:
+        InvalidInput: it is out of range, or its path is none.
+    """
     if not 0 <= asked.max_per_group <= MOST_DEEP:
         raise InvalidInput(f"max_per_group {asked.max_per_group} is out of range; take 1 to {MOST_DEEP}, or 0 for 1")
     return Grouping(filters.path(asked.path, "grouping path"), asked.max_per_group or 1)

@@ -40,6 +40,7 @@ from frostline.server.collections.catalogue import Catalogue
 from frostline.server.encoders.registry import Registry
 from frostline.server.heads.store import Heads
 from frostline.server.heads.workshop import Workshop
+from frostline.server.recommendations.recommenders import Recommenders
 from frostline.server.security.administrators import Administrators
 from frostline.server.security.certificates import Certificate
 from frostline.v1.collection_service_pb2_grpc import add_CollectionServiceServicer_to_server
@@ -75,6 +76,7 @@ class Rooms:
         additions: adds encoders.
         heads: the heads.
         workshop: makes them.
+        recommenders: recommend.
         administrators: who may add, verify and delete encoders.
     """
 
@@ -84,6 +86,7 @@ class Rooms:
     additions: Additions
     heads: Heads
     workshop: Workshop
+    recommenders: Recommenders
     administrators: Administrators
 
 
@@ -103,6 +106,7 @@ class GrpcServer:
         self._lane = SearchLane()
         self._trainings = Trainings(self._closing)
         self._workshop = rooms.workshop
+        self._recommenders = rooms.recommenders
         # Messages up to twice the limit are still read, so that the answer can say which setting they are above.
         self._server = grpc.aio.server(
             interceptors=(self._calls,),
@@ -159,6 +163,7 @@ class GrpcServer:
         await self._server.stop(None)  # health watches and the like never end by themselves
         await stopping
         self._workshop.close()
+        await asyncio.to_thread(self._recommenders.close)
         await self._trainings.close()
         await asyncio.to_thread(self._lane.close)
 
@@ -184,7 +189,9 @@ class GrpcServer:
         searches = Searches(contents, self._lane)
         add_SearchServiceServicer_to_server(SearchService(catalogue, searches, self._closing), self._server)
         add_SnapshotServiceServicer_to_server(SnapshotService(catalogue, encoders_in_use), self._server)
-        add_RecommendationServiceServicer_to_server(RecommendationService(catalogue, self._closing), self._server)
+        add_RecommendationServiceServicer_to_server(
+            RecommendationService(catalogue, rooms.recommenders, contents, self._closing), self._server
+        )
         places = Places(rooms.registry, catalogue)
         reader = ExampleReader(places, rooms.batcher)
         changes = HeadChanges(rooms.heads, rooms.workshop, places, reader, self._trainings, encoders_in_use)

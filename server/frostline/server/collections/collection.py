@@ -102,6 +102,11 @@ class Collection:
         """The recall of the 10 nearest without a filter that was last measured; 1 where all records are compared."""
         return self._states.state.recall
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies; files of those who derive something from it go along with it."""
+        return self._folder
+
     def rename(self, name: str) -> None:
         """Changes what it calls itself."""
         self._writer.submit(Configure({"id": name})).result()

@@ -80,8 +80,8 @@ def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return centered / deviation if deviation > 0 else centered
 
 
-def blended(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The weighted sum of standardised scores.
+def weighted(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What each component gives to a blend.
 
     Args:
         components: float32 of shape (n_c,) each. A shorter one knows the first items alone; for the others the rest of
@@ -89,15 +89,15 @@ def blended(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float
         weights: float32, one for each component, adding up to 1.
 
     Returns:
-        float32 of shape (n,), n that of the longest.
+        float32 of shape (components, n), n that of the longest; their sum is the blend.
     """
     length = max(map(len, components))
-    total, known = np.zeros(length, np.float32), np.zeros(length, np.float32)
-    for scores, weight in zip(components, weights.tolist(), strict=True):
+    given, known = np.zeros((len(components), length), np.float32), np.zeros(length, np.float32)
+    for row, scores, weight in zip(given, components, weights, strict=True):
         if weight:
-            total[: len(scores)] += np.float32(weight) * standardised(scores)
-            known[: len(scores)] += np.float32(weight)
-    return np.divide(total, known, out=total, where=known > 0)
+            row[: len(scores)] = weight * standardised(scores)
+            known[: len(scores)] += weight
+    return np.divide(given, known, out=given, where=known > 0)
 
 
 def with_content(carried: NDArray[np.float32], content: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
