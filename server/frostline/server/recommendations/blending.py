@@ -19,7 +19,8 @@ PRIOR = (
 )
 """Taken where there are too few users to learn from: the less is known, the more popularity counts."""
 TRUST = 2.0
-"""So many interactions are judged half for what they are: an item's beside those of items alike, a user's beside all's."""
+"""So many interactions count half: an item's beside those of items alike, a user's beside those of all."""
+_ROUNDING = 1e-6
 
 
 class Component(IntEnum):
@@ -61,23 +62,28 @@ class Blend(BaseModel):
         if length <= 0:
             return np.array([1, 0, 0, 0], np.float32)
         known = np.log(LENGTHS)
-        at = [np.interp(np.log(max(length, 1)), known, column) for column in zip(*self.weights, strict=True)]
-        return (np.array(at) / sum(at)).astype(np.float32)
+        columns = np.array(self.weights).T
+        at = np.array([np.interp(np.log(max(length, 1)), known, column) for column in columns])
+        weights: NDArray[np.float32] = (at / at.sum()).astype(np.float32)
+        return weights
 
     def carried_at(self, length: float) -> NDArray[np.float32]:
-        """The same for what is carried to items without interactions."""
+        """Weights of what is carried to items without interactions, as `at` gives them: popularity as by `TRUST`."""
         known = length / (length + TRUST)
         carried = known * np.array(self.carried) / sum(self.carried) + (1 - known) * np.array([1, 0, 0, 0])
         return carried.astype(np.float32)
 
 
 def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Brings scores of shape (n,) to mean 0 and deviation 1; to 0 where all are equal."""
+    """Brings scores of shape (n,) to mean 0 and deviation 1; to 0 where all are equal but for rounding."""
     if not len(scores):
         return scores
-    centered = scores - scores.mean()
+    exact = scores.astype(np.float64)  # squares of sums with decay are beyond float32
+    centered = exact - exact.mean()
     deviation = centered.std()
-    return centered / deviation if deviation > 0 else centered
+    if deviation <= _ROUNDING * np.abs(exact).max():
+        return np.zeros_like(scores)
+    return (centered / deviation).astype(np.float32)
 
 
 def weighted(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,12 +106,34 @@ def weighted(components: Sequence[NDArray[np.float32]], weights: NDArray[np.floa
     return np.divide(given, known, out=given, where=known > 0)
 
 
-def with_content(carried: NDArray[np.float32], content: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
-    """Adds a user's ridge head to what is carried to n items, in the deviation of the latter; both of shape (..., n)."""
-    return carried + np.float32(weight) * carried.std(axis=-1, keepdims=True) * standardised(content)
+def with_content(
+    carried: NDArray[np.float32], content: NDArray[np.float32], weight: float | NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Adds a user's ridge head to what is carried to n items.
+
+    Args:
+        carried: float32 of shape (..., n).
+        content: float32 of shape (n,), what the head gives.
+        weight: of the head, in deviations of what is carried; an array of several has the shape (..., 1).
+
+    Returns:
+        float32 of shape (..., n).
+    """
+    scale = np.asarray(weight, np.float32) * carried.std(axis=-1, keepdims=True)
+    both: NDArray[np.float32] = carried + scale * standardised(content)
+    return both
 
 
 def trusted(own: NDArray[np.float32], carried: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mixes what interactions of an item say with what those of items alike do; see `TRUST`."""
+    """Mixes what interactions of an item say with what those of items alike do; see `TRUST`.
+
+    Args:
+        own: float32 of shape (..., n).
+        carried: float32 of shape (..., n).
+        counts: int64 of shape (n,), interactions of each item.
+
+    Returns:
+        float32 of shape (..., n).
+    """
     share = (counts / (counts + TRUST)).astype(np.float32)
-    return share * own + (1 - share) * carried
+    return share * own + (np.float32(1) - share) * carried

@@ -35,7 +35,8 @@ def _untold(step: str, done: float) -> None:
 
 def fit_ease(matrix: csr_array, regularization: float, limits: Limits) -> NDArray[np.float32]:
     """Learns EASE for the first items of a matrix of users and items; see `ease.fit`."""
-    return ease.fit(matrix[:, : limits.ease_items].tocsr(), regularization)
+    first: csr_array = matrix[:, : limits.ease_items]
+    return ease.fit(first, regularization)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,10 +1,11 @@
 """What items are, as numbers: their vectors, and the payload fields that the collection declares.
 
-Which columns there are is learned from the items there are at one time (`FeatureMap.learned`), and holds for later ones.
-It depends on items alone, never on users.
+Which columns there are is learned from the items there are at one time (`FeatureMap.learned`), and holds for later
+ones. It depends on items alone, never on users.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,7 +35,7 @@ class KeywordColumns(BaseModel):
 
     Attributes:
         path: keys from the payload down.
-        values: in the order of the columns.
+        values: in the order of the columns, the most frequent first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -140,18 +141,21 @@ def _keyword_columns(field: IndexedField, payloads: Sequence[Payload]) -> Keywor
     counts: Counter[str | bool] = Counter()
     for payload in payloads:
         counts.update({value for value in _values(payload, field.parts) if isinstance(value, str | bool)})
-    frequent = [value for value, count in counts.most_common(MOST_KEYWORDS) if 1 < count < len(payloads)]
-    return KeywordColumns(path=field.parts, values=tuple(sorted(frequent, key=str))) if frequent else None
+    telling = [value for value, count in counts.items() if 1 < count < len(payloads)]
+    # Not by `most_common`: which of equally frequent ones come first differs from process to process.
+    frequent = sorted(telling, key=lambda value: (-counts[value], str(value), isinstance(value, str)))[:MOST_KEYWORDS]
+    return KeywordColumns(path=field.parts, values=tuple(frequent)) if frequent else None
 
 
 def _number_columns(field: IndexedField, payloads: Sequence[Payload]) -> NumberColumns | None:
     found = [value for payload in payloads if (value := _number(payload, field.parts)) is not None]
     if not found:
         return None
-    low, high = np.quantile(found, _OUTER)
-    if not high > low:
+    low, high = np.quantile(np.array(found) / 4, _OUTER).tolist()  # a quarter, that no difference overflows on the way
+    step = (high - low) * 4 / (_CENTERS - 1)
+    if not 0 < step < math.inf:
         return None
-    return NumberColumns(path=field.parts, first=float(low), step=float(high - low) / (_CENTERS - 1))
+    return NumberColumns(path=field.parts, first=low * 4, step=step)
 
 
 def _object(payload: bytes) -> Payload:
@@ -184,6 +188,5 @@ def _number(payload: Payload, path: Sequence[str]) -> float | None:
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     known = np.nan_to_num(vectors, nan=0.0)
-    lengths = np.linalg.norm(known, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(known, lengths, out=np.zeros_like(known), where=lengths > 0)
-    return unit
+    lengths = np.sqrt(np.einsum("nd,nd->n", known, known, dtype=np.float64))[:, np.newaxis]
+    return np.divide(known, lengths, out=np.zeros_like(known), where=lengths > 0)

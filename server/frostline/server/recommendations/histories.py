@@ -1,5 +1,6 @@
 """Who liked what: users and items as a sparse matrix."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from scipy.sparse import csr_array
 
 MAX_RELATIVE_WEIGHT = 5.0
 """How much more than the average interaction one may count."""
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,7 +20,7 @@ class Liked:
     Attributes:
         users: int64 of shape (n,), numbers of users, from 0.
         items: int64 of shape (n,), numbers of items, from 0.
-        weights: float32 of shape (n,), above 0, 1 on average.
+        weights: float32 of shape (n,), above 0; 1 on average before the largest are cut to `MAX_RELATIVE_WEIGHT`.
         times: float64 of shape (n,), seconds since the epoch.
         user_count: users there are.
         item_count: items there are.
@@ -58,7 +60,7 @@ class Liked:
         order = np.lexsort((self.times, self.users))
         users, items, weights = self.users[order], self.items[order], self.weights[order]
         starts = np.flatnonzero(np.diff(users, prepend=-1))
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(users)], strict=True):
+        for start, end in itertools.pairwise([*starts.tolist(), len(users)]):
             yield int(users[start]), items[start:end], weights[start:end]
 
     def _where(self, kept: NDArray[np.bool_]) -> "Liked":
@@ -96,7 +98,7 @@ class LikedBuilder:
         return Liked(
             users=table[:, 0].astype(np.int64),
             items=table[:, 1].astype(np.int64),
-            weights=np.minimum(weights, MAX_RELATIVE_WEIGHT).astype(np.float32),
+            weights=np.clip(weights, _LEAST, MAX_RELATIVE_WEIGHT).astype(np.float32),
             times=table[:, 3].copy(),
             user_count=len(self._users),
             item_count=len(self._items),

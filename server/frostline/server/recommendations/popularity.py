@@ -1,4 +1,4 @@
-"""How much all users like each item, newer interactions counting more; exact after every change."""
+"""How much all users like each item, newer interactions counting more; kept up with every change."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,8 @@ class Popularity:
     """Sums of the weights above 0 that items have, each sum with its own decay.
 
     Sums are as of a reference time; times after it count more than once, so the reference moves along before numbers
-    become large. Ranking does not depend on it.
+    become large. Ranking does not depend on it. What is taken away leaves no trace beyond rounding, about
+    1e-15 of the largest that the item's sum has been; an item without interactions has exactly 0.
 
     Args:
         capacity: items to make room for.
@@ -30,8 +31,8 @@ class Popularity:
     """
 
     def __init__(self, capacity: int, reference: float) -> None:
-        self._sums = np.zeros((len(HALF_LIVES), max(capacity, 1)))
-        self._counts = np.zeros(max(capacity, 1), np.int64)
+        self._sums: NDArray[np.float64] = np.zeros((len(HALF_LIVES), max(capacity, 1)))
+        self._counts: NDArray[np.int64] = np.zeros(max(capacity, 1), np.int64)
         self._reference = reference
 
     def start(self, item: int, count: int, sums: Sequence[float]) -> None:
@@ -41,7 +42,7 @@ class Popularity:
         self._sums[:, item] = sums
 
     def change(self, item: int, weight: float, time: float, sign: int) -> None:
-        """Adds an interaction, with sign 1, or takes it away again, with -1. Weights that are not above 0 do not count."""
+        """Adds an interaction, with sign 1, or takes it away again, with -1; one that is not above 0 does not count."""
         if weight <= 0:
             return
         self._reserve(item)
@@ -56,7 +57,7 @@ class Popularity:
     def counts(self, items: int) -> NDArray[np.int64]:
         """int64 of shape (items,): interactions above 0 of the first items."""
         self._reserve(items)
-        return self._counts[:items]
+        return self._counts[:items].copy()
 
     def sums(self, items: int, half_life: int) -> NDArray[np.float32]:
         """float32 of shape (items,): sums of the first items, with a place among `HALF_LIVES`."""
@@ -70,5 +71,5 @@ class Popularity:
     def _reserve(self, item: int) -> None:
         if item >= len(self._counts):
             more = max(item + 1, 2 * len(self._counts)) - len(self._counts)
-            self._sums = np.pad(self._sums, ((0, 0), (0, more)))
-            self._counts = np.pad(self._counts, (0, more))
+            self._sums = np.hstack([self._sums, np.zeros((len(HALF_LIVES), more))])
+            self._counts = np.concatenate([self._counts, np.zeros(more, np.int64)])

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve  # pyright: ignore[reportUnknownVariableType] # it ships no types
 
 REGULARIZATION = 1.0
 
@@ -10,9 +10,9 @@ REGULARIZATION = 1.0
 class ContentHeads:
     """Heads of users, of whom it keeps nothing: a head is solved for when it is asked for.
 
-    A head fits 1 (the weight) to the items of a history and 0 to all other items that anybody has interactions with. So
-    the matrix of its normal equations is that of the items alone, and exact at any time: an item is added with its first
-    interaction, and taken out with its last.
+    A head fits their weights to the items of a history and 0 to all other items that anybody has interactions with. So
+    the matrix of its normal equations is that of the items alone, and exact at any time: an item is added with its
+    first interaction, and taken out with its last.
 
     Args:
         dimensions: d, of the features.

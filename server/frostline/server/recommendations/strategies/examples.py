@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_ROUNDING = 1e-6
+
 
 def average(
     vectors: NDArray[np.float32], examples: NDArray[np.float32], weights: NDArray[np.float32]
@@ -15,18 +17,22 @@ def average(
         weights: float32 of shape (e,); below 0 to stay away.
 
     Returns:
-        float32 of shape (n,); all 0 where the examples cancel each other out.
+        float32 of shape (n,); all 0 where the examples cancel each other out, but for rounding.
     """
-    mean = weights @ examples
-    length = np.linalg.norm(mean)
-    scores: NDArray[np.float32] = vectors @ (mean / length if length > 0 else mean)
-    return scores
+    total = weights @ examples
+    length = float(np.linalg.norm(total))
+    if length <= _ROUNDING * np.abs(weights).sum():
+        return np.zeros(len(vectors), np.float32)
+    return vectors @ (total / np.float32(length))
 
 
 def best_score(
     vectors: NDArray[np.float32], examples: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Scores by the highest weighted cosine with an example, less the highest with one to stay away from."""
+    """Scores by the highest weighted cosine with an example, less the highest with one to stay away from.
+
+    Takes and gives what `average` does.
+    """
     close = vectors @ examples.T * weights
     liked, disliked = weights > 0, weights < 0
     scores = close[:, liked].max(axis=1) if liked.any() else np.zeros(len(vectors), np.float32)
@@ -38,6 +44,5 @@ def best_score(
 def sum_scores(
     vectors: NDArray[np.float32], examples: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Scores by the weighted sum of the cosines with all examples."""
-    scores: NDArray[np.float32] = vectors @ (weights @ examples)
-    return scores
+    """Scores by the weighted sum of the cosines with all examples. Takes and gives what `average` does."""
+    return vectors @ (weights @ examples)

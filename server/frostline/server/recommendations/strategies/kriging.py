@@ -40,7 +40,8 @@ def weights(
 
     Args:
         anchors: float32 of shape (a, d), features of the items whose scores are known.
-        targets: float32 of shape (n, d), of others. One that is an anchor too is estimated from the others.
+        targets: float32 of shape (n, d), of those to estimate. One that is an anchor too counts among its neighbors:
+            its own score is smoothed by theirs.
         unit: as `median_square` gives it.
         width: of the kernel.
 
@@ -87,11 +88,12 @@ def carried(matrix: csr_array, scores: NDArray[np.float32]) -> NDArray[np.float3
 
     Args:
         matrix: as `operator` gives it.
-        scores: float32 of shape (a,), of the anchors.
+        scores: float32 of shape (..., a), of the anchors.
 
     Returns:
-        float32 of shape (n,); the mean where an item is far from all anchors.
+        float32 of shape (..., n); the mean where an item is far from all anchors.
     """
-    mean = scores.mean() if len(scores) else np.float32(0)
-    estimated: NDArray[np.float32] = matrix @ (scores - mean) + mean
-    return estimated
+    if not scores.shape[-1]:
+        return np.zeros((*scores.shape[:-1], matrix.shape[0]), np.float32)
+    mean = scores.mean(axis=-1, keepdims=True)
+    return (matrix @ (scores - mean).T).T + mean

@@ -1,5 +1,8 @@
 """Item neighbors: items that the same users liked."""
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
