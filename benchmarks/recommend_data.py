@@ -51,16 +51,17 @@ class Movies:
     times: NDArray[np.float64]
 
     def records(self, vectors: NDArray[np.float32]) -> list[Record]:
-        """The movies as records of a collection whose declared fields are `FIELDS`."""
+        """The movies as records of a collection whose declared fields are `FIELDS`, shuffled.
+
+        Stored with the most liked first, equal scores in the order of storing would tell what is to be guessed.
+        """
         described = zip(self.titles, self.years, self.genres, strict=True)
         payloads = [
             {"title": title, "genres": list(genres)} | ({} if year is None else {"year": year})
             for title, year, genres in described
         ]
-        return [
-            Record(id, vector=vector, payload=payload)
-            for id, vector, payload in zip(self.ids, vectors, payloads, strict=True)
-        ]
+        order = np.random.default_rng(23).permutation(len(self.ids)).tolist()
+        return [Record(self.ids[row], vector=vectors[row], payload=payloads[row]) for row in order]
 
     def interactions(self, chosen: NDArray[np.bool_]) -> Iterator[Interaction]:
         """The positives that are chosen, the earliest first.

@@ -26,7 +26,7 @@ from ranking import best, ndcg
 
 Arrays = Mapping[str, NDArray[np.generic]]
 EPOCHS = (2, 5, 10, 20, 40)
-DRAWN, VARIED, FINALISTS, PROCESSES = 40, 4, 6, 2
+DRAWN, VARIED, FINALISTS, PROCESSES = 40, 2, 4, 2
 SPACE: dict[str, tuple[float, ...]] = {
     "components": (16, 32, 64),
     "learning_rate": (0.02, 0.05, 0.1),
@@ -136,8 +136,8 @@ def drawn(draw: np.random.Generator) -> Options:
 def varied(options: Options) -> list[Options]:
     """Dearer and finer options around some that were good."""
     return [
+        replace(options, epochs=2 * options.epochs),
         replace(options, dimensions=0, whiten=False),
-        replace(options, dimensions=2 * options.dimensions),
         replace(options, components=2 * options.components),
         replace(options, learning_rate=options.learning_rate / 2, epochs=20),
         replace(options, embedding=2 * options.embedding),
@@ -172,8 +172,11 @@ def tune(path: str, out: Path) -> None:
 
         def leading(count: int) -> list[Options]:
             """The best so far, each with its best number of epochs, no two alike but for those."""
-            order = sorted(figures, key=lambda options: -float(np.mean(list(figures[options].values()))))
-            return list({replace(options, epochs=0): options for options in reversed(order)}.values())[::-1][:count]
+            mean = {options: float(np.mean(list(each.values()))) for options, each in figures.items()}
+            found: dict[Options, Options] = {}
+            for options in sorted(mean, key=lambda options: -mean[options]):
+                found.setdefault(replace(options, epochs=0), options)
+            return list(found.values())[:count]
 
         judge([(drawn(draw), 0) for _ in range(DRAWN)])
         judge([(options, 0) for best_ones in leading(VARIED) for options in varied(best_ones)])
