@@ -35,7 +35,8 @@ def ndcg(ranked: NDArray[np.int64], relevant: NDArray[np.bool_]) -> NDArray[np.f
     discounts = 1 / np.log2(np.arange(2, k + 2))
     hits = np.take_along_axis(relevant, ranked, axis=1) & (ranked >= 0)
     ideal = np.cumsum(discounts)[np.minimum(relevant.sum(axis=1), k) - 1]
-    return (hits @ discounts) / ideal
+    gained: NDArray[np.float64] = (hits @ discounts) / ideal
+    return gained
 
 
 def mean_ratio(

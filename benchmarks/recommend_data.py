@@ -82,8 +82,8 @@ class Movies:
 
     def decade_tags(self) -> NDArray[np.bool_]:
         """Of shape (n, decades); without a tag where there is no year."""
-        decades = [None if year is None else year // 10 for year in self.years]
-        return np.array([[each == decade for decade in sorted({*decades} - {None})] for each in decades])
+        decades = [-1 if year is None else year // 10 for year in self.years]
+        return np.array([[each == decade for decade in sorted({*decades} - {-1})] for each in decades])
 
 
 FIELDS: Mapping[str, FieldKind] = {"year": "integer", "genres": "keyword"}
@@ -137,8 +137,9 @@ def write_peer_data(path: Path, found: Movies, vectors: NDArray[np.float32]) -> 
     for turn in range(INNER_SPLITS):
         for side, rows in enumerate(split(1000 + turn, len(learned)), start=1):
             inner[turn, learned[rows]] = side
-    arrays = {"genres": found.genre_tags(), "decades": found.decade_tags(), "outer": outer, "inner": inner}
-    np.savez(path, positives=found.positives, embedding=vectors, **arrays)
+    tags = {"genres": found.genre_tags(), "decades": found.decade_tags()}
+    arrays = {"positives": found.positives, "embedding": vectors, "outer": outer, "inner": inner} | tags
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def movie_vectors(client: Client, found: Movies) -> NDArray[np.float32]:
@@ -171,9 +172,9 @@ def histories(items: int, interactions: int) -> Histories:
     """
     data = vector_data.generate(items, queries=1)
     draw = np.random.default_rng(21)
-    popularity = np.arange(1, items + 1) ** -0.8
+    popularity = np.arange(1.0, items + 1) ** -0.8
     draw.shuffle(popularity)
-    along = np.argsort(data.vectors @ draw.standard_normal(data.vectors.shape[1]).astype(np.float32))
+    along = np.argsort(data.vectors @ draw.standard_normal((data.vectors.shape[1],), np.float32))
     lengths = np.maximum(1, draw.lognormal(2.5, 1.0, interactions // 10)).astype(np.int64)
     lengths = lengths[: np.searchsorted(np.cumsum(lengths), 1.05 * interactions) + 1]  # some are drawn twice
     users = np.repeat(np.arange(len(lengths)), lengths)
