@@ -1,5 +1,8 @@
 """What was learned, put in place beside the items there are now."""
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array

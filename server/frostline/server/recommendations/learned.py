@@ -1,5 +1,8 @@
 """What was learned from all users, as files: derived from the collection, and deleted at any time without harm."""
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

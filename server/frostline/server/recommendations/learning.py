@@ -1,4 +1,4 @@
-"""Learns from all users of a collection, in a process of its own: `python -m frostline.server.recommendations.learning`.
+"""Learns from all users of a collection, as a process: `python -m frostline.server.recommendations.learning`.
 
 See `child.py` for how it is asked and answers. It opens the collection's file for reading; the last line it says is
 {"sequence": the commit up to which it learned}.

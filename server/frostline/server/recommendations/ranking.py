@@ -12,7 +12,7 @@ from frostline.server.collections.search.query import Grouping
 
 _DEPTH = 5
 _FEWEST_DEEP = 100
-"""Where the best must differ, or groups are full, so many are looked at for each that is wanted, and at least so many."""
+"""Where the best must differ, or groups are full, so many are looked at for each that is wanted, and at least these."""
 
 GroupsOf = Callable[[NDArray[np.int64]], list[bytes | None]]
 
