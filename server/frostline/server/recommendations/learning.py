@@ -115,7 +115,7 @@ def _carried(
         sequence=sequence,
         features=items.features,
         blend=blend,
-        warm=[items.record_ids[number] for number in warm.tolist()],
+        warm=[items.record_ids[int(number)] for number in warm],
         collaborative=collaborative,
         rows=items.rows,
         anchors=found,

@@ -121,8 +121,8 @@ def _sums(state: State, half_life_seconds: float) -> Scores:
 def _content(state: State, taste: Taste) -> Scores:
     matrix = state.items.matrix
     head = state.heads.head(matrix[taste.items] - state.center, taste.weights)
-    scores: Scores = matrix @ head - state.center @ head
-    return scores
+    scores: Scores = matrix @ head
+    return scores - np.float32(state.center @ head)
 
 
 def _closeness(state: State, taste: Taste, by: Callable[[Scores, Scores, Scores], Scores], slot: int) -> Scores:
