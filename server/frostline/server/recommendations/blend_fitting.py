@@ -167,9 +167,11 @@ def _carrying(
     for place in rng.permutation(len(given))[:MOST_USERS].tolist():
         user, history = given[place]
         known = _components(learned, popularity, history)[:, : len(anchors)]
-        carried = kriging.carried(operator, known).reshape(len(Component), len(WIDTHS), 1, len(new))
+        carried = (
+            kriging.carried(operator, known).reshape(len(Component), len(WIDTHS), 1, len(new)).transpose(1, 2, 0, 3)
+        )
         content = features[new] @ heads.head(features[old[history.items]] - mean, history.liked)
-        blends = with_content(np.tensordot(_WEIGHTS, carried, 1).swapaxes(0, 1).swapaxes(1, 2), content, of_content)
+        blends = with_content(_WEIGHTS @ carried, content, of_content)
         gained = ndcg(blends.reshape(-1, len(new)), np.isin(np.arange(len(new)), wanted[user]))
         gains += gained.reshape(gains.shape)
     if not gains.any():

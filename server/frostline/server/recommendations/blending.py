@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict
 
 LENGTHS = (1, 3, 5, 10, 20, 50)
 """Lengths of histories that weights are learned for; between them they are interpolated."""
-PRIOR = (
+PRIOR: tuple[tuple[float, float, float, float], ...] = (
     (4.0, 1.0, 1.0, 0.5),
     (2.0, 1.0, 1.0, 0.5),
     (1.0, 1.0, 1.0, 0.5),
     (0.5, 0.5, 1.0, 1.0),
-    (0.25,) * 4,
-    (0.25,) * 4,
+    (0.25, 0.25, 0.25, 0.25),
+    (0.25, 0.25, 0.25, 0.25),
 )
 """Taken where there are too few users to learn from: the less is known, the more popularity counts."""
 TRUST = 2.0
@@ -62,8 +62,8 @@ class Blend(BaseModel):
         if length <= 0:
             return np.array([1, 0, 0, 0], np.float32)
         known = np.log(LENGTHS)
-        columns = np.array(self.weights).T
-        at = np.array([np.interp(np.log(max(length, 1)), known, column) for column in columns])
+        table: NDArray[np.float64] = np.array(self.weights)
+        at = np.array([np.interp(np.log(max(length, 1)), known, table[:, each]) for each in Component])
         weights: NDArray[np.float32] = (at / at.sum()).astype(np.float32)
         return weights
 
@@ -80,10 +80,11 @@ def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
         return scores
     exact = scores.astype(np.float64)  # squares of sums with decay are beyond float32
     centered = exact - exact.mean()
-    deviation = centered.std()
+    deviation = np.sqrt(centered @ centered / len(centered))
     if deviation <= _ROUNDING * np.abs(exact).max():
         return np.zeros_like(scores)
-    return (centered / deviation).astype(np.float32)
+    standard: NDArray[np.float32] = (centered / deviation).astype(np.float32)
+    return standard
 
 
 def weighted(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,7 +121,8 @@ def with_content(
         float32 of shape (..., n).
     """
     scale = np.asarray(weight, np.float32) * carried.std(axis=-1, keepdims=True)
-    both: NDArray[np.float32] = carried + scale * standardised(content)
+    both: NDArray[np.float32] = scale * standardised(content)
+    both += carried
     return both
 
 
@@ -136,4 +138,5 @@ def trusted(own: NDArray[np.float32], carried: NDArray[np.float32], counts: NDAr
         float32 of shape (..., n).
     """
     share = (counts / (counts + TRUST)).astype(np.float32)
-    return share * own + (np.float32(1) - share) * carried
+    rest = np.subtract(1, share, dtype=np.float32)
+    return share * own + rest * carried

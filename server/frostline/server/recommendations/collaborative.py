@@ -35,8 +35,7 @@ def _untold(step: str, done: float) -> None:
 
 def fit_ease(matrix: csr_array, regularization: float, limits: Limits) -> NDArray[np.float32]:
     """Learns EASE for the first items of a matrix of users and items; see `ease.fit`."""
-    first: csr_array = matrix[:, : limits.ease_items]
-    return ease.fit(first, regularization)
+    return ease.fit(matrix[:, : limits.ease_items], regularization)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,12 +165,12 @@ def _object(payload: bytes) -> Payload:
 
 def _values(value: object, path: Sequence[str]) -> Iterator[object]:
     if isinstance(value, list):
-        for each in value:
+        for each in cast(list[object], value):
             yield from _values(each, path)
     elif not path:
         yield value
     elif isinstance(value, dict):
-        yield from _values(value.get(path[0]), path[1:])
+        yield from _values(cast(Payload, value).get(path[0]), path[1:])
 
 
 def _number(payload: Payload, path: Sequence[str]) -> float | None:
@@ -189,4 +189,5 @@ def _number(payload: Payload, path: Sequence[str]) -> float | None:
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     known = np.nan_to_num(vectors, nan=0.0)
     lengths = np.sqrt(np.einsum("nd,nd->n", known, known, dtype=np.float64))[:, np.newaxis]
-    return np.divide(known, lengths, out=np.zeros_like(known), where=lengths > 0)
+    unit: NDArray[np.float32] = np.divide(known, lengths, out=np.zeros_like(known), where=lengths > 0)
+    return unit

@@ -25,9 +25,11 @@ def ndcg(scores: NDArray[np.floating], relevant: NDArray[np.bool_]) -> NDArray[n
 
     Source: Järvelin and Kekäläinen 2002, with gains of 0 and 1.
     """
-    left, rows, gained = scores.copy(), np.arange(len(scores)), np.zeros(len(scores))
+    left, gained = scores.copy(), np.zeros(len(scores))
+    flat, starts = left.reshape(-1), np.arange(len(scores)) * scores.shape[1]
     for discount in _DISCOUNTS[: scores.shape[1]].tolist():  # ten times the best is quicker than a partition
         best = left.argmax(axis=1)
-        gained += discount * (relevant[best] & (left[rows, best] > -np.inf))
-        left[rows, best] = -np.inf
+        places = starts + best
+        gained += discount * (relevant[best] & (flat[places] > -np.inf))
+        flat[places] = -np.inf
     return gained / ideal(int(relevant.sum()))

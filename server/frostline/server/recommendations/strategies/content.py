@@ -45,8 +45,9 @@ class ContentHeads:
             system[np.diag_indices_from(system)] += REGULARIZATION
             self._factor = cho_factor(system, overwrite_a=True, check_finite=False)
         wanted = liked.astype(np.float64) @ features.astype(np.float64)
-        head: NDArray[np.float64] = cho_solve(self._factor, wanted)
-        return head.astype(np.float32)
+        solved: NDArray[np.float64] = cho_solve(self._factor, wanted, check_finite=False)
+        head: NDArray[np.float32] = solved.astype(np.float32)
+        return head
 
     def _change(self, features: NDArray[np.float32], sign: int) -> None:
         rows = features.astype(np.float64)

@@ -19,11 +19,12 @@ def average(
     Returns:
         float32 of shape (n,); all 0 where the examples cancel each other out, but for rounding.
     """
-    total = weights @ examples
+    total: NDArray[np.float32] = weights @ examples
     length = float(np.linalg.norm(total))
     if length <= _ROUNDING * np.abs(weights).sum():
         return np.zeros(len(vectors), np.float32)
-    return vectors @ (total / np.float32(length))
+    scores: NDArray[np.float32] = vectors @ np.divide(total, length, dtype=np.float32)
+    return scores
 
 
 def best_score(
@@ -45,4 +46,5 @@ def sum_scores(
     vectors: NDArray[np.float32], examples: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Scores by the weighted sum of the cosines with all examples. Takes and gives what `average` does."""
-    return vectors @ (weights @ examples)
+    total: NDArray[np.float32] = weights @ examples
+    return vectors @ total

@@ -95,9 +95,10 @@ def _solved(gram: NDArray[np.float64], liked: NDArray[np.float32], weights: NDAr
     system = gram + (liked * more[:, np.newaxis]).T @ liked
     wanted = (1 + more) @ liked
     # LAPACK itself: what scipy does around it takes longer than it.
-    _, solution, failed = lapack.dposv(system.T, wanted, lower=1, overwrite_a=1)  # pyright: ignore[reportAttributeAccessIssue]
+    _, found, failed = lapack.dposv(system.T, wanted, lower=1, overwrite_a=1)  # pyright: ignore[reportAttributeAccessIssue]
     if failed:
         raise FloatingPointError("factors cannot be solved for: weights or factors are not finite")
+    solution: NDArray[np.float64] = found
     return solution
 
 

@@ -96,4 +96,5 @@ def carried(matrix: csr_array, scores: NDArray[np.float32]) -> NDArray[np.float3
     if not scores.shape[-1]:
         return np.zeros((*scores.shape[:-1], matrix.shape[0]), np.float32)
     mean = scores.mean(axis=-1, keepdims=True)
-    return (matrix @ (scores - mean).T).T + mean
+    estimated: NDArray[np.float32] = (matrix @ (scores - mean).T).T + mean
+    return estimated
