@@ -51,29 +51,25 @@ def fitted(liked: Liked, features: NDArray[np.float32], limits: Limits, report: 
         return Blend()
     report("weights, on users held out", 0)
     gains = _gains(liked, held, limits)
-    smoothed = np.array([_smoothed(each) for each in gains])
-    report("weights, on items held out", 0.4)
-    carried = carry_fitting.gains(liked, features, REGULARIZATIONS, WEIGHTS, limits, rng)
-    worth = _share(smoothed.max(axis=2).mean(axis=1)) + _share(carried.reshape(len(carried), -1).max(axis=1))
-    best = int(worth.argmax())  # for users and for new items alike
+    smoothed = [_smoothed(each) for each in gains]
+    best = int(np.argmax([each.max(axis=1).mean() for each in smoothed]))
     chosen = [
         _choice(int(each.argmax())) if each.any() else prior for each, prior in zip(smoothed[best], PRIOR, strict=True)
     ]
     blend = Blend(weights=tuple(chosen), regularization=REGULARIZATIONS[best])
+    report("weights, on items held out", 0.4)
+    carried = carry_fitting.gains(liked, features, REGULARIZATIONS, WEIGHTS, limits, rng)
     if not carried.any():
         return blend
-    width, content, weights = (int(each) for each in np.unravel_index(carried[best].argmax(), carried[best].shape))
-    update = {
-        "width": carry_fitting.WIDTHS[width],
-        "content": carry_fitting.CONTENT[content],
-        "carried": _choice(weights),
-    }
-    return blend.model_copy(update=update)
-
-
-def _share(gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the highest."""
-    return gains / (gains.max() or 1.0)
+    row, width, content, weights = (int(each) for each in np.unravel_index(carried.argmax(), carried.shape))
+    return blend.model_copy(
+        update={
+            "carried_regularization": REGULARIZATIONS[row],
+            "width": carry_fitting.WIDTHS[width],
+            "content": carry_fitting.CONTENT[content],
+            "carried": _choice(weights),
+        }
+    )
 
 
 def _held_out_users(liked: Liked, rng: np.random.Generator) -> NDArray[np.int64] | None:

@@ -21,7 +21,7 @@ class Tables:
     """
 
     def __init__(self, liked: Liked, regularizations: Sequence[float], limits: Limits) -> None:
-        self._learned = Collaborative.learned(liked, regularizations[0], limits)
+        self._learned = Collaborative.learned(liked, (regularizations[0], regularizations[0]), limits)
         matrix = liked.matrix()
         self._others = [fit_ease(matrix, each, limits) for each in regularizations[1:]]
         popularity = np.bincount(liked.items, liked.weights, liked.item_count)

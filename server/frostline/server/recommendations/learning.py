@@ -86,7 +86,8 @@ def learn(order: Order, report: Report) -> Learned:
     warm = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
     known = liked.of_items(warm)
     blend = blend_fitting.fitted(known, items.matrix[warm], limits, part_of(report, 0.1, 0.6))
-    collaborative = Collaborative.learned(known, blend.regularization, limits, part_of(report, 0.6, 0.9))
+    regularizations = blend.regularization, blend.carried_regularization
+    collaborative = Collaborative.learned(known, regularizations, limits, part_of(report, 0.6, 0.9))
     report("what items have in common", 0.9)
     return _carried(sequence, items, warm, collaborative, blend)
 
