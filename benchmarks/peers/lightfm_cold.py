@@ -145,6 +145,16 @@ def varied(options: Options) -> list[Options]:
     ]
 
 
+def neighbors(options: Options) -> list[Options]:
+    """Single steps away from options that were the best."""
+    return [
+        replace(options, alpha=10 * options.alpha),
+        replace(options, dimensions=options.dimensions // 2),
+        replace(options, max_sampled=3 * options.max_sampled),
+        replace(options, decades=1.0),
+    ]
+
+
 def tried(path: str, of: Tried) -> list[dict[str, object]]:
     """Judges options on one inner split; a row for every number of epochs."""
     data, (options, split) = np.load(path), of
@@ -157,7 +167,7 @@ def tried(path: str, of: Tried) -> list[dict[str, object]]:
 
 
 def tune(path: str, out: Path) -> None:
-    """Draws options, varies the best, judges the best of all on every split; the last row is what was chosen."""
+    """Draws options, varies the best, judges those on every split, then neighbors; the last row is the choice."""
     draw = np.random.default_rng(0)
     splits = len(np.load(path)["inner"])
     figures: dict[Options, dict[int, float]] = {}
@@ -178,14 +188,18 @@ def tune(path: str, out: Path) -> None:
                 found.setdefault(replace(options, epochs=0), options)
             return list(found.values())[:count]
 
+        def leading_everywhere() -> Options:
+            """The best of those that were judged on every split."""
+            mean = {o: float(np.mean(list(each.values()))) for o, each in figures.items() if len(each) == splits}
+            return max(mean, key=lambda options: mean[options])
+
         judge([(drawn(draw), 0) for _ in range(DRAWN)])
         judge([(options, 0) for best_ones in leading(VARIED) for options in varied(best_ones)])
         judge([(options, split) for options in leading(FINALISTS) for split in range(1, splits)])
-        everywhere = {
-            options: float(np.mean(list(each.values()))) for options, each in figures.items() if len(each) == splits
-        }
-        chosen = max(everywhere, key=lambda options: everywhere[options])
-        file.write(json.dumps({"chosen": asdict(chosen), "ndcg": round(everywhere[chosen], 5)}) + "\n")
+        judge([(options, split) for options in neighbors(leading_everywhere()) for split in range(splits)])
+        chosen = leading_everywhere()
+        mean = float(np.mean(list(figures[chosen].values())))
+        file.write(json.dumps({"chosen": asdict(chosen), "ndcg": round(mean, 5)}) + "\n")
 
 
 def judged_seed(path: str, options: Options, seed: int) -> dict[str, object]:
