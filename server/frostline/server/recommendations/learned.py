@@ -115,7 +115,10 @@ def load(folder: Path) -> Learned:
             blend=manifest.blend,
             warm=manifest.warm,
             collaborative=Collaborative(
-                arrays["ease"], arrays["carried_ease"], csr_array(near, shape=(width, width)), Factors(arrays["factors"])
+                arrays["ease"],
+                arrays["carried_ease"],
+                csr_array(near, shape=(width, width)),
+                Factors(arrays["factors"]),
             ),
             rows=arrays["rows"],
             anchors=arrays["anchors"],
