@@ -56,7 +56,7 @@ def fitted(liked: Liked, features: NDArray[np.float32], limits: Limits, report: 
         report: told how far it is.
 
     Returns:
-        The blend; the prior one where there are too few users.
+        The blend; the prior one where there are too few users, or nothing that is held out can be found.
     """
     rng = np.random.default_rng(limits.seed)
     held = _held_out_users(liked, rng)
@@ -164,7 +164,8 @@ def _carrying(
         np.zeros((len(WIDTHS), len(CONTENT), len(_WEIGHTS))),
         np.array(CONTENT, np.float32).reshape(-1, 1, 1),
     )
-    for place in rng.permutation(len(given))[:MOST_USERS].tolist():
+    chosen: list[int] = rng.permutation(len(given))[:MOST_USERS].tolist()
+    for place in chosen:
         user, history = given[place]
         known = _components(learned, popularity, history)[:, : len(anchors)]
         carried = (
