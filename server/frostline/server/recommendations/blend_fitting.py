@@ -43,7 +43,7 @@ def fitted(liked: Liked, features: NDArray[np.float32], limits: Limits, report: 
         report: told how far it is.
 
     Returns:
-        The blend; the prior one where there are too few users.
+        The blend; the prior one where there are too few users, or nothing that is held out can be found.
     """
     rng = np.random.default_rng(limits.seed)
     held = _held_out_users(liked, rng)

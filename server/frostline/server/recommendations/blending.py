@@ -1,5 +1,6 @@
 """How strategies become one score: standardised, weighted by how much is known of the user, carried to new items."""
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -65,7 +66,7 @@ class Blend(BaseModel):
             return np.array([1, 0, 0, 0], np.float32)
         known = np.log(LENGTHS)
         table: NDArray[np.float64] = np.array(self.weights)
-        at = np.array([np.interp(np.log(max(length, 1)), known, table[:, each]) for each in Component])
+        at = np.array([float(np.interp(math.log(max(length, 1)), known, table[:, each])) for each in Component])
         weights: NDArray[np.float32] = (at / at.sum()).astype(np.float32)
         return weights
 
@@ -140,5 +141,7 @@ def trusted(own: NDArray[np.float32], carried: NDArray[np.float32], counts: NDAr
         float32 of shape (..., n).
     """
     share = (counts / (counts + TRUST)).astype(np.float32)
-    rest = np.subtract(1, share, dtype=np.float32)
-    return share * own + rest * carried
+    mixed = own - carried
+    mixed *= share
+    mixed += carried
+    return mixed

@@ -35,7 +35,7 @@ def _untold(step: str, done: float) -> None:
 
 def fit_ease(matrix: csr_array, regularization: float, limits: Limits) -> NDArray[np.float32]:
     """Learns EASE for the first items of a matrix of users and items; see `ease.fit`."""
-    return ease.fit(matrix[:, : limits.ease_items], regularization)  # pyright: ignore[reportArgumentType]
+    return ease.fit(matrix[:, : limits.ease_items], regularization)  # pyright: ignore[reportUnknownArgumentType]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

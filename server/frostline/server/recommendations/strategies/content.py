@@ -1,8 +1,11 @@
 """Ridge heads over what items are: one for each user, all from one Gram matrix."""
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve  # pyright: ignore[reportUnknownVariableType] # it ships no types
+from scipy.linalg import cho_factor, cho_solve
 
 REGULARIZATION = 1.0
 

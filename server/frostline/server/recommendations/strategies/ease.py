@@ -2,6 +2,7 @@
 
 # scipy ships no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportOptionalSubscript=false
 
 import numpy as np
 from numpy.typing import NDArray

@@ -2,6 +2,7 @@
 
 # scipy ships no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportOptionalSubscript=false
 
 from dataclasses import dataclass, field
 
@@ -68,18 +69,19 @@ def _half(rows: csr_array, others: NDArray[np.float32]) -> NDArray[np.float32]:
     gram, width = _gram_of(others), others.shape[1]
     solved = np.zeros((len(rows.indptr) - 1, width), np.float32)
     lengths: NDArray[np.int64] = np.diff(rows.indptr)
+    data = rows.data.astype(np.float32, copy=False)
     for row in np.flatnonzero(lengths > width // 2).tolist():
         own = slice(rows.indptr[row], rows.indptr[row + 1])
-        solved[row] = _solved(gram, others[rows.indices[own]], rows.data[own])
+        solved[row] = _solved(gram, others[rows.indices[own]], data[own])
     short = np.flatnonzero((lengths > 0) & (lengths <= width // 2))
     short = short[np.argsort(lengths[short], kind="stable")]
     spread = others @ np.linalg.inv(gram)
     for start in range(0, len(short), _ROWS_AT_ONCE):
         some = short[start : start + _ROWS_AT_ONCE]
-        places = np.arange(lengths[some[-1]])
+        places = np.arange(int(lengths[some[-1]]))
         there = places < lengths[some, np.newaxis]
         places = np.where(there, rows.indptr[some, np.newaxis] + places, 0)
-        own, weights = rows.indices[places], np.where(there, rows.data[places], np.float32(0))
+        own, weights = rows.indices[places], np.where(there, data[places], np.float32(0))
         solved[some] = _solved_short(spread[own], others[own], weights, there)
     return solved
 

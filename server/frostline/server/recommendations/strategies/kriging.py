@@ -5,6 +5,10 @@ item is a weighted sum of the scores around it, with weights that depend on cont
 item, whoever the user, and a new item has its own at once.
 """
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportOptionalSubscript=false
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array

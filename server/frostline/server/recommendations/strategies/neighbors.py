@@ -2,6 +2,7 @@
 
 # scipy ships no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportOptionalSubscript=false
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def _strongest(rows: csr_array, count: int) -> csr_array:
     """The largest entries of each row."""
     rows.eliminate_zeros()
     owners = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    order = np.lexsort((-rows.data, owners))
+    order = np.lexsort((np.negative(rows.data), owners))
     places = np.arange(rows.nnz) - rows.indptr[owners]
     kept = np.sort(order[places < count])
     return csr_array((rows.data[kept], (owners[kept], rows.indices[kept])), shape=rows.shape, dtype=np.float32)
