@@ -12,12 +12,12 @@ LIMITS = Limits(ease_items=80)
 
 @pytest.fixture(scope="module")
 def liked() -> Liked:
-    """Each user likes half of one group of items."""
+    """Each user likes all items of one group but two."""
     rng = np.random.default_rng(0)
     pairs = [
         (user, item)
         for user in range(USERS)
-        for item in rng.choice(np.arange(user % GROUPS, ITEMS, GROUPS), ITEMS // GROUPS // 2, replace=False).tolist()
+        for item in rng.choice(np.arange(user % GROUPS, ITEMS, GROUPS), ITEMS // GROUPS - 2, replace=False).tolist()
     ]
     users, items = np.array(pairs, np.int64).T
     found = Liked(users, items, np.ones(len(users), np.float32), np.arange(len(users), dtype=float), USERS, ITEMS)
@@ -36,9 +36,9 @@ def test_new_items_are_found_by_what_they_have_in_common_with_those_liked(liked)
     popular = [weights[1:].max() == 0 for weights in blend_fitting.WEIGHTS]
     judged = carry_fitting.SPLITS * USERS
     assert gains.shape == (2, len(carry_fitting.WIDTHS), len(carry_fitting.CONTENT), len(blend_fitting.WEIGHTS))
-    assert gains.max() > 0.95 * judged
+    assert gains.max() > 0.9 * judged
     without = carry_fitting.CONTENT.index(0.0)
-    assert gains[:, :, without, popular].max() < 0.6 * judged
+    assert gains[:, :, without, popular].max() < 0.5 * judged
     assert blend_fitting.WEIGHTS[gains.reshape(-1, len(blend_fitting.WEIGHTS)).max(axis=0).argmax()][
         [Component.NEIGHBORS, Component.EASE, Component.FACTORS]
     ].any()
@@ -46,7 +46,7 @@ def test_new_items_are_found_by_what_they_have_in_common_with_those_liked(liked)
 
 def test_features_that_say_nothing_find_nothing(liked) -> None:
     noise = np.random.default_rng(2).normal(size=(ITEMS, GROUPS)).astype(np.float32)
-    assert _gains(liked, noise).max() < 0.6 * carry_fitting.SPLITS * USERS
+    assert _gains(liked, noise).max() < 0.5 * carry_fitting.SPLITS * USERS
 
 
 def test_few_items_are_not_split(liked) -> None:
