@@ -14,7 +14,7 @@ class Strategy(enum.StrEnum):
 
     Attributes:
         AUTO: blends the others by how much is known.
-        POPULAR: what all users like, newer interactions counting more.
+        POPULAR: what all users like; newer interactions count more with a half-life.
         FRESH: the records last written.
         CONTENT: a ridge head of the user over what records are: vectors and declared payload fields.
         ITEM_NEIGHBORS: records that the same users like as the user's.

@@ -35,7 +35,7 @@ class _StrategyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     STRATEGY_AUTO: _Strategy.ValueType  # 1
     """Blends the others by how much is known."""
     STRATEGY_POPULAR: _Strategy.ValueType  # 2
-    """What all users like, newer interactions counting more."""
+    """What all users like; newer interactions count more where there is a half-life."""
     STRATEGY_FRESH: _Strategy.ValueType  # 3
     """The records last written."""
     STRATEGY_CONTENT: _Strategy.ValueType  # 4
@@ -61,7 +61,7 @@ STRATEGY_UNSPECIFIED: Strategy.ValueType  # 0
 STRATEGY_AUTO: Strategy.ValueType  # 1
 """Blends the others by how much is known."""
 STRATEGY_POPULAR: Strategy.ValueType  # 2
-"""What all users like, newer interactions counting more."""
+"""What all users like; newer interactions count more where there is a half-life."""
 STRATEGY_FRESH: Strategy.ValueType  # 3
 """The records last written."""
 STRATEGY_CONTENT: Strategy.ValueType  # 4

@@ -85,12 +85,15 @@ class RecommendationService(RecommendationServiceServicer):
             end=seconds_of(request.end_time, "end_time") if request.HasField("end_time") else None,
             request_id=request.request_id,
         )
-        written = await asyncio.wrap_future(self._collection(request.collection).interactions.delete(conditions))
+        collection = self._collection(request.collection)
+        written = await asyncio.wrap_future(collection.interactions.delete(conditions))
+        await self._forget(collection, written)
         return pb.DeleteInteractionsResponse(deleted_count=written.count, sequence=written.sequence)
 
     async def DeleteUser(self, request: pb.DeleteUserRequest, context: Context) -> pb.DeleteUserResponse:
-        interactions = self._collection(request.collection).interactions
-        written = await asyncio.wrap_future(interactions.delete_user(request.user, request.request_id))
+        collection = self._collection(request.collection)
+        written = await asyncio.wrap_future(collection.interactions.delete_user(request.user, request.request_id))
+        await self._forget(collection, written)
         return pb.DeleteUserResponse(deleted_count=written.count, sequence=written.sequence)
 
     async def Recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:
@@ -105,6 +108,11 @@ class RecommendationService(RecommendationServiceServicer):
         answer = await asyncio.to_thread(self._recommenders.recommend, collection, ask)
         timings.search_seconds = perf_counter() - started
         return recommend_request.response(answer, timings)
+
+    async def _forget(self, collection: Collection, deleted: Written) -> None:
+        """Where nobody has asked for recommendations since the server started, nobody else removes what was learned."""
+        if deleted.count:
+            await asyncio.to_thread(self._recommenders.forget, collection)
 
     def _collection(self, name: str) -> Collection:
         return self._catalogue.get(convert.resource_id(name, "collections"))

@@ -43,7 +43,6 @@ class Blend(BaseModel):
         width: of the kernel by which scores are carried.
         regularization: of EASE.
         carried_regularization: of EASE in what is carried.
-        half_life: place among `popularity.HALF_LIVES`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,7 +53,6 @@ class Blend(BaseModel):
     width: float = 0.35
     regularization: float = 200.0
     carried_regularization: float = 60.0
-    half_life: int = 0
 
     def at(self, length: float) -> NDArray[np.float32]:
         """The weights for a history, float32 of shape (4,), adding up to 1; popularity alone where it is empty.

@@ -3,7 +3,7 @@
 # scipy ships no types
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import json
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
+from frostline.server.durable_files import read_json, write_json
 from frostline.server.errors import DataDamaged
 from frostline.server.recommendations.blending import Blend
 from frostline.server.recommendations.collaborative import Collaborative
@@ -62,6 +63,7 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int
+    arrays: str
     sequence: int
     features: FeatureMap
     blend: Blend
@@ -86,26 +88,29 @@ def save(learned: Learned, folder: Path) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / ARRAYS)
     manifest = _Manifest(
         format=_FORMAT,
+        arrays=_checksum(folder / ARRAYS),
         sequence=learned.sequence,
         features=learned.features,
         blend=learned.blend,
         warm=tuple(learned.warm),
         unit=learned.unit,
     )
-    (folder / MANIFEST).write_text(manifest.model_dump_json())
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
 
 
 def load(folder: Path) -> Learned:
     """Reads it.
 
     Raises:
-        DataDamaged: it cannot be read, or is of another Frostline.
+        DataDamaged: it cannot be read, is not what was written, or is of another Frostline.
     """
     try:
-        content = json.loads((folder / MANIFEST).read_bytes())
+        content = read_json(folder / MANIFEST)
         if content.get("format") != _FORMAT:
             raise DataDamaged(f"{folder} was learned by another Frostline")
         manifest = _Manifest.model_validate(content)
+        if _checksum(folder / ARRAYS) != manifest.arrays:
+            raise DataDamaged(f"{folder / ARRAYS} is damaged: it does not fit its checksum")
         arrays = load_file(folder / ARRAYS)
         width = len(manifest.warm)
         near = arrays["neighbor_weights"], arrays["neighbors"], arrays["neighbor_starts"]
@@ -127,3 +132,8 @@ def load(folder: Path) -> Learned:
         )
     except (OSError, ValueError, KeyError, ValidationError, SafetensorError) as error:
         raise DataDamaged(f"{folder} cannot be read: {error}") from error
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from frostline.server.child import Child, ChildFailed
 from frostline.server.collections.collection import Collection
 from frostline.server.collections.rows.database import FILE_NAME
 from frostline.server.durable_files import NEW, discard
-from frostline.server.errors import FrostlineError, ShuttingDown
+from frostline.server.errors import DataDamaged, ShuttingDown
 from frostline.server.recommendations import learned as files
 from frostline.server.recommendations.learned import Learned
 from frostline.server.recommendations.learning import Order
@@ -47,6 +47,7 @@ class Learner:
         self._changed = threading.Condition()
         self._wishes: list[_Wish] = []
         self._child: Child | None = None
+        self._unfinished: Path | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -77,6 +78,13 @@ class Learner:
             self._changed.notify_all()
         return wish.done
 
+    def forget(self, collection: Collection) -> None:
+        """Removes what was learned from a collection. What is being learned is refused when it is there."""
+        root = collection.folder / FOLDER
+        for folder in root.iterdir() if root.is_dir() else ():
+            if folder != self._unfinished:
+                discard(folder)
+
     def close(self) -> None:
         """Ends what is done, and starts no more."""
         with self._changed:
@@ -92,7 +100,8 @@ class Learner:
             try:
                 wish.done.set_result(self._learn(wish))
             except BaseException as error:
-                if not isinstance(error, ShuttingDown) and not self._closed:
+                there = wish.collection.folder.is_dir()  # else it was deleted meanwhile
+                if there and not isinstance(error, ShuttingDown) and not self._closed:
                     _log.exception("recommendations of collection %r were not learned", wish.collection.config.id)
                 wish.done.set_exception(error)
 
@@ -109,21 +118,22 @@ class Learner:
         collection, started = wish.collection, time.monotonic()
         root = collection.folder / FOLDER
         root.mkdir(exist_ok=True)
-        folder = root / f"{NEW}{uuid.uuid4().hex[:8]}"
+        folder = self._unfinished = root / f"{NEW}{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         try:
             sequence = self._carried_out(collection, folder)
+            if not wish.take(files.load(folder)):
+                return 0
             finished = root / f"{sequence:012d}-{uuid.uuid4().hex[:8]}"
             folder.rename(finished)
-        except BaseException:
+        finally:
+            self._unfinished = None
             discard(folder)
-            raise
         for other in root.iterdir():
             if other != finished:
                 discard(other)
-        if not wish.take(files.load(finished)):
+        if not _holds(collection, sequence):  # `forget` may have come too early to see it
             discard(finished)
-            return 0
         seconds = time.monotonic() - started
         _log.info("learned recommendations of collection %r in %.1f s", collection.config.id, seconds)
         return sequence
@@ -151,22 +161,30 @@ class Learner:
 
 
 def kept(collection: Collection) -> Learned | None:
-    """What was learned before and still holds; removes what does not."""
-    root = collection.folder / FOLDER
+    """What was learned before and still holds; removes all else. To be called while nothing is being learned."""
+    root, found = collection.folder / FOLDER, None
     for folder in sorted(root.iterdir(), reverse=True) if root.is_dir() else ():
-        try:
-            learned = files.load(folder)
-            with collection.interactions.since(learned.sequence) as recorded:
-                if not recorded.anew:
-                    return learned
-        except FrostlineError as error:
-            _log.warning("%s", error)
+        if found is None and not folder.name.startswith(NEW):
+            found = _read(collection, folder)
+            if found:
+                continue
         discard(folder)
-    return None
+    return found
 
 
-def forget(collection: Collection) -> None:
-    """Removes what was learned."""
-    root = collection.folder / FOLDER
-    if root.is_dir():
-        discard(root)
+def _read(collection: Collection, folder: Path) -> Learned | None:
+    try:
+        learned = files.load(folder)
+        dimensions = tuple(field.space.dimensions for field in collection.config.vectors)
+        if learned.features.dimensions != dimensions or learned.sequence > collection.sequence:
+            raise DataDamaged(f"{folder} was learned from another collection")
+    except DataDamaged as error:
+        _log.warning("%s; it is learned again", error)
+        return None
+    return learned if _holds(collection, learned.sequence) else None
+
+
+def _holds(collection: Collection, sequence: int) -> bool:
+    """Whether nothing was deleted since a commit."""
+    with collection.interactions.since(sequence) as recorded:
+        return not recorded.anew

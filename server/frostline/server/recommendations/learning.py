@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from scipy.sparse import csr_array
 
 from frostline.server import child
 from frostline.server.collections.config import CollectionConfig
@@ -25,6 +26,7 @@ from frostline.server.recommendations.histories import LikedBuilder
 from frostline.server.recommendations.items import Items
 from frostline.server.recommendations.learned import Learned
 from frostline.server.recommendations.strategies import kriging
+from frostline.server.recommendations.strategies.factors import FACTORS, Factors
 from frostline.server.report import Report, part_of
 
 
@@ -87,7 +89,9 @@ def learn(order: Order, report: Report) -> Learned:
     known = liked.of_items(warm)
     blend = blend_fitting.fitted(known, items.matrix[warm], limits, part_of(report, 0.1, 0.6))
     regularizations = blend.regularization, blend.carried_regularization
-    collaborative = Collaborative.learned(known, regularizations, limits, part_of(report, 0.6, 0.9))
+    collaborative = (
+        Collaborative.learned(known, regularizations, limits, part_of(report, 0.6, 0.9)) if len(warm) else _nothing()
+    )
     report("what items have in common", 0.9)
     return _carried(sequence, items, warm, collaborative, blend)
 
@@ -100,6 +104,11 @@ def _read_items(connection: sqlite3.Connection, config: CollectionConfig) -> Ite
     for chunk in chunks:
         items.write(chunk)
     return items
+
+
+def _nothing() -> Collaborative:
+    none = np.zeros((0, 0), np.float32)
+    return Collaborative(none, none, csr_array((0, 0), dtype=np.float32), Factors(np.zeros((0, FACTORS), np.float32)))
 
 
 def _carried(

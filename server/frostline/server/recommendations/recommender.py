@@ -73,6 +73,17 @@ class Recommender:
         state.catch_up()
         return state
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether it goes by what was learned, as of the commits that were worked in. Does not block."""
+        state = self._state
+        return state is not None and state.carrying is not None
+
+    def learned_sequence(self) -> int:
+        """The commit up to which was learned; 0 where nothing was that still holds."""
+        carrying = self.state().carrying
+        return carrying.learned.sequence if carrying else 0
+
     def changed(self) -> tuple[int, int]:
         """Interactions that have changed since it learned, or was first asked; and how many there are that count."""
         state = self.state()

@@ -10,7 +10,6 @@ from frostline.server.collections.collection import Collection
 from frostline.server.errors import ShuttingDown
 from frostline.server.recommendations import learner as learning
 from frostline.server.recommendations.asking import Answer, Ask
-from frostline.server.recommendations.learned import Learned
 from frostline.server.recommendations.learner import Learner
 from frostline.server.recommendations.recommender import Recommender
 
@@ -29,7 +28,6 @@ class _Course:
 
     def __init__(self, recommender: Recommender) -> None:
         self.recommender = recommender
-        self.sequence = 0
         self.rests_until = 0.0
         self.pending: Future[int] | None = None
         self._restoring = threading.Lock()
@@ -40,22 +38,15 @@ class _Course:
         with self._restoring:
             if not self._restored:
                 if learned := learning.kept(self.recommender.collection):
-                    self.take(learned)
+                    self.recommender.put(learned)
                 self._restored = True
-
-    def take(self, learned: Learned) -> bool:
-        """Lets the recommender take what was learned; see `Recommender.put`."""
-        if not self.recommender.put(learned):
-            return False
-        self.sequence = learned.sequence
-        return True
 
     def is_due(self) -> bool:
         """Whether enough has changed."""
         if self.pending or time.monotonic() < self.rests_until:
             return False
         changed, total = self.recommender.changed()
-        if not self.sequence:
+        if not self.recommender.has_learned:
             return total > 0
         return changed > max(FEWEST_CHANGES, CHANGED_SHARE * total)
 
@@ -97,7 +88,7 @@ class Recommenders:
             ShuttingDown: the server stops.
         """
         course = await asyncio.to_thread(self._course, collection)
-        while course.sequence < sequence:
+        while await asyncio.to_thread(course.recommender.learned_sequence) < sequence:
             await asyncio.shield(asyncio.wrap_future(self._learn(course)))
 
     def _course(self, collection: Collection) -> _Course:
@@ -107,7 +98,7 @@ class Recommenders:
                 for token, each in list(self._courses.items()):
                     if not each.recommender.collection.folder.is_dir():  # deleted
                         self._courses.pop(token).recommender.close()
-                recommender = Recommender(collection, lambda: self._forget(collection))
+                recommender = Recommender(collection, lambda: self.forget(collection))
                 course = self._courses[collection.token] = _Course(recommender)
         course.restore()
         return course
@@ -117,7 +108,7 @@ class Recommenders:
             if course.pending:
                 return course.pending
             begun = time.monotonic()
-            pending = course.pending = self._learner.learn(course.recommender.collection, course.take)
+            pending = course.pending = self._learner.learn(course.recommender.collection, course.recommender.put)
 
         def finished(future: "Future[int]") -> None:
             course.rests_until = time.monotonic() + REST_SHARE * (time.monotonic() - begun)
@@ -126,11 +117,10 @@ class Recommenders:
         pending.add_done_callback(finished)
         return pending
 
-    def _forget(self, collection: Collection) -> None:
-        """What was learned may hold what was deleted: it is removed, and learned again."""
+    def forget(self, collection: Collection) -> None:
+        """Removes what was learned, since it may hold interactions that were deleted; it is learned again."""
         course = self._courses.get(collection.token)
-        learning.forget(collection)
-        if course and course.sequence:
-            course.sequence = 0
+        self._learner.forget(collection)
+        if course and course.recommender.has_learned:
             with contextlib.suppress(ShuttingDown):
                 self._learn(course)

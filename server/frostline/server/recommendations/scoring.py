@@ -56,6 +56,36 @@ class Scored:
         return sum(others, first)
 
 
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """Items with interactions that they did not have when it was learned: of these, popularity alone is known.
+
+    Attributes:
+        items: int64 of shape (m,), their numbers.
+        popular: float32 of shape (m,), standardised as that of the warm ones.
+        shares: float32 of shape (m,), how much it counts beside what is carried to them.
+    """
+
+    items: NDArray[np.int64]
+    popular: Scores
+    shares: Scores
+
+    @classmethod
+    def of(cls, state: State, carrying: Carrying, sums: Scores, warm: Scores, weight: float) -> "_Since":
+        """By the popularity of all items and of the warm ones, and its weight in the blend."""
+        counts = state.popularity.counts(len(state.items))
+        items = np.setdiff1d(np.flatnonzero(counts), carrying.warm)
+        popular = (sums[items] - warm.mean()) / (warm.std() or np.float32(1))
+        shares = np.float32(weight) * (counts[items] / (counts[items] + blending.TRUST)).astype(np.float32)
+        return cls(items, popular, shares)
+
+    def put(self, carried: Scores, *, popular: bool) -> None:
+        """Mixes it into scores of all items, float32 of shape (n,); or makes room for it in those of another part."""
+        carried[self.items] *= 1 - self.shares
+        if popular:
+            carried[self.items] += self.shares * self.popular
+
+
 def score(
     state: State, taste: Taste, strategy: Strategy, half_life_seconds: float, slot: int, *, parts: bool
 ) -> Scored:
@@ -65,7 +95,7 @@ def score(
         state: what is known of items and users.
         taste: what is known of whom is asked for.
         strategy: how to score.
-        half_life_seconds: of popularity; 0 for the one that was learned.
+        half_life_seconds: of popularity; 0 for none.
         slot: of the vectors that items are compared by.
         parts: whether AUTO shall say what each strategy gave, which takes longer.
     """
@@ -95,15 +125,21 @@ def _by_history(state: State, taste: Taste, strategy: Strategy, slot: int) -> Sc
         return Scored(Strategy.AVERAGE_VECTOR, {Strategy.AVERAGE_VECTOR: closeness}, [note])
     if strategy is Strategy.CONTENT:
         return Scored(strategy, {strategy: _content(state, taste)})
-    if state.carrying is None:
+    carrying = _learned(state)
+    if carrying is None:
         note = f"{strategy} has not learned yet, or must forget somebody first; content is answered"
         return Scored(Strategy.CONTENT, {Strategy.CONTENT: _content(state, taste)}, [note])
     component = _LEARNED[strategy]
-    known, liked = _known(state.carrying, taste)
-    learned = state.carrying.learned.collaborative
+    known, liked = _known(carrying, taste)
+    learned = carrying.learned.collaborative
     own = learned.scores(component, known, liked)
     anchors = learned.carried(known, liked) if component is Component.EASE else own
-    return Scored(strategy, {strategy: _put(state, state.carrying, own, _carried(state, state.carrying, anchors))})
+    return Scored(strategy, {strategy: _put(state, carrying, own, _carried(state, carrying, anchors))})
+
+
+def _learned(state: State) -> Carrying | None:
+    """What was learned, where it was from any interactions."""
+    return state.carrying if state.carrying and len(state.carrying.warm) else None
 
 
 def _popular(state: State, half_life_seconds: float, notes: list[str]) -> Scored:
@@ -115,9 +151,7 @@ def _popular(state: State, half_life_seconds: float, notes: list[str]) -> Scored
 
 
 def _sums(state: State, half_life_seconds: float) -> Scores:
-    learned = state.carrying.learned.blend.half_life if state.carrying else 0
-    half_life = nearest(half_life_seconds) if half_life_seconds else learned
-    return state.popularity.sums(len(state.items), half_life)
+    return state.popularity.sums(len(state.items), nearest(half_life_seconds))
 
 
 def _content(state: State, taste: Taste) -> Scores:
@@ -161,10 +195,11 @@ def _put(state: State, carrying: Carrying, own: Scores, carried: Scores) -> Scor
 
 
 def _blended(state: State, taste: Taste, half_life_seconds: float, slot: int, parts: bool) -> Scored:
-    if state.carrying is None:
+    carrying = _learned(state)
+    if carrying is None:
         found = _before_learning(state, taste, half_life_seconds)
     else:
-        found = _after_learning(state, state.carrying, taste, half_life_seconds, parts)
+        found = _after_learning(state, carrying, taste, half_life_seconds, parts)
     if len(taste.vectors) or (not taste.liked_count and taste.count):
         total = sum(found.values(), np.zeros(len(state.items), np.float32))
         closeness = blending.standardised(_closeness(state, taste, examples.average, slot))
@@ -187,8 +222,9 @@ def _after_learning(
 ) -> dict[Strategy, Scores]:
     blend, length = carrying.learned.blend, taste.liked_count
     there = carrying.warm >= 0
+    all_sums = _sums(state, half_life_seconds)
     sums = np.zeros(len(carrying.warm), np.float32)
-    sums[there] = _sums(state, half_life_seconds)[carrying.warm[there]]
+    sums[there] = all_sums[carrying.warm[there]]
     weights, carried_weights = blend.at(length), blend.carried_at(length)
     components = [sums] + [np.zeros(0, np.float32)] * (len(Component) - 1)
     known, liked = _known(carrying, taste)
@@ -198,6 +234,7 @@ def _after_learning(
                 components[component] = carrying.learned.collaborative.scores(component, known, liked)
     else:
         weights = carried_weights = blend.at(0)
+    since = _Since.of(state, carrying, all_sums, sums, float(weights[Component.POPULARITY]))
     own = blending.weighted(components, weights)
     if len(components[Component.EASE]):
         components[Component.EASE] = carrying.learned.collaborative.carried(known, liked)
@@ -209,8 +246,11 @@ def _after_learning(
     for row in range(len(own)):
         part = _carried(state, carrying, anchors[row])
         carried += part
-        found[_STRATEGIES[Component(row)] if parts else Strategy.AUTO] = _put(state, carrying, own[row], part)
+        put = _put(state, carrying, own[row], part)
+        since.put(put, popular=Component(row) is Component.POPULARITY)
+        found[_STRATEGIES[Component(row)] if parts else Strategy.AUTO] = put
     if length and blend.content:
         content = np.float32(blend.content * carried.std()) * blending.standardised(_content(state, taste))
         found[Strategy.CONTENT] = _put(state, carrying, np.zeros(len(carrying.warm), np.float32), content)
+        since.put(found[Strategy.CONTENT], popular=False)
     return found
