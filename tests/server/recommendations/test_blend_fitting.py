@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from frostline.server.recommendations import blend_fitting
+from frostline.server.recommendations import blend_fitting, carry_fitting
 from frostline.server.recommendations.blending import LENGTHS, PRIOR, Blend, Component
 from frostline.server.recommendations.collaborative import Limits
 from frostline.server.recommendations.histories import Liked
@@ -28,6 +28,12 @@ def _liked(users: int, length: int) -> Liked:
         table[:, 0], table[:, 1], np.ones(len(table), np.float32), table[:, 2].astype(float), max(users, 1), ITEMS
     )
     return liked.of_items(np.argsort(-liked.counts(), kind="stable"))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch) -> None:
+    monkeypatch.setattr(carry_fitting, "SPLITS", 1)
+    monkeypatch.setattr(carry_fitting, "MOST_USERS", 20)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,8 @@ def test_lengths_that_nobody_has_go_on_from_those_there_are(features) -> None:
 
 
 def test_weights_of_nothing_to_find_are_the_prior_ones(features, monkeypatch) -> None:
-    monkeypatch.setattr(blend_fitting, "ndcg", lambda scores, relevant: np.zeros(len(scores)))
+    for module in (blend_fitting, carry_fitting):
+        monkeypatch.setattr(module, "ndcg", lambda scores, relevant: np.zeros(len(scores)))
     blend = blend_fitting.fitted(_liked(110, 6), features, LIMITS, _untold)
     assert blend == Blend(regularization=blend_fitting.REGULARIZATIONS[0])
 
@@ -73,8 +80,8 @@ def test_gains_are_those_of_ranking_all_items(items, step) -> None:
     ]
     given, later = np.array([0, 5]), np.arange(6, items)[::step]
     gains = blend_fitting._gain(tables, given, later)
-    for table, weights in itertools.product(range(2), range(0, len(blend_fitting._WEIGHTS), 7)):
-        scores = blend_fitting._WEIGHTS[weights] @ tables[table]
+    for table, weights in itertools.product(range(2), range(0, len(blend_fitting.WEIGHTS), 7)):
+        scores = blend_fitting.WEIGHTS[weights] @ tables[table]
         scores[given] = -np.inf
         order = np.argsort(-scores, kind="stable")[:10]
         wanted = sum(np.isin(item, later) / np.log2(place + 2) for place, item in enumerate(order))
@@ -86,7 +93,7 @@ def test_choices_of_weights_are_all_there_are_and_none_twice() -> None:
         each for each in itertools.product((0, 0.25, 0.5, 1, 2, 4), (0, 0.5, 1, 2), (0, 1), (0, 0.5, 1)) if any(each)
     ]
     shares = {tuple(np.round(np.array(each) / sum(each), 9)) for each in grid}
-    found = [tuple(np.round(each / each.sum(), 9)) for each in blend_fitting._WEIGHTS.astype(np.float64)]
+    found = [tuple(np.round(each / each.sum(), 9)) for each in blend_fitting.WEIGHTS.astype(np.float64)]
     assert len(found) == len(set(found))
     assert set(found) == shares
 

@@ -26,10 +26,9 @@ MOST_EXCLUDED = 10_000
 MOST_KINDS = 100
 MOST_PATHS = 1_000
 
-_STRATEGIES: dict[int, Strategy] = {pb.STRATEGY_UNSPECIFIED: Strategy.AUTO} | {
-    pb.Strategy.Value(f"STRATEGY_{each.name}"): each for each in Strategy
-}
-_NUMBERS = {strategy: number for number, strategy in _STRATEGIES.items() if number != pb.STRATEGY_UNSPECIFIED}
+_NUMBERS = {each: pb.Strategy.Value(f"STRATEGY_{each.name}") for each in Strategy}
+_STRATEGIES: dict[int, Strategy] = {number: each for each, number in _NUMBERS.items()}
+_STRATEGIES[pb.STRATEGY_UNSPECIFIED] = Strategy.AUTO
 
 
 def check(request: pb.RecommendRequest) -> None:

@@ -42,6 +42,7 @@ class Blend(BaseModel):
         content: weight of a user's ridge head for items that have no interactions, beside what is carried to them.
         width: of the kernel by which scores are carried.
         regularization: of EASE.
+        carried_regularization: of EASE in what is carried.
         half_life: place among `popularity.HALF_LIVES`.
     """
 
@@ -51,7 +52,8 @@ class Blend(BaseModel):
     carried: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     content: float = 0.5
     width: float = 0.35
-    regularization: float = 300.0
+    regularization: float = 200.0
+    carried_regularization: float = 60.0
     half_life: int = 0
 
     def at(self, length: float) -> NDArray[np.float32]:

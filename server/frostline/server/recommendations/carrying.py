@@ -1,5 +1,8 @@
 """What was learned, put in place beside the items there are now."""
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -32,7 +35,7 @@ class Carrying:
         width = learned.anchors.shape[1]
         self._found = np.zeros((max(len(items), 1), width), np.int32)
         self._shares = np.zeros((max(len(items), 1), width), np.float32)
-        self._operator: csr_array | None = None
+        self._operator: tuple[int, csr_array] | None = None
         places = np.searchsorted(learned.rows, items.rows)
         places = np.minimum(places, max(len(learned.rows) - 1, 0))
         same = learned.rows[places] == items.rows if len(learned.rows) else np.zeros(len(items), np.bool_)
@@ -54,9 +57,10 @@ class Carrying:
 
     def operator(self, count: int) -> csr_array:
         """Carries scores of anchors to the first items: of shape (count, anchors)."""
-        if self._operator is None or self._operator.shape[0] != count:
-            self._operator = kriging.operator(self._found[:count], self._shares[:count], self.learned.anchor_count)
-        return self._operator
+        if self._operator is None or self._operator[0] != count:
+            made = kriging.operator(self._found[:count], self._shares[:count], self.learned.anchor_count)
+            self._operator = count, made
+        return self._operator[1]
 
     def places(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Places of items among the warm ones, -1 where they are not: int64 of shape (m,)."""

@@ -44,21 +44,25 @@ class Collaborative:
 
     Attributes:
         ease: float32 of shape (c, c), over the first c items; see `ease.fit`.
+        carried_ease: the same with the regularization that suits what is carried to new items.
         neighbors: of shape (w, w); see `neighbors.fit`.
         factors: of w items.
     """
 
     ease: NDArray[np.float32]
+    carried_ease: NDArray[np.float32]
     neighbors: csr_array
     factors: Factors
 
     @classmethod
-    def learned(cls, liked: Liked, regularization: float, limits: Limits, report: Report = _untold) -> "Collaborative":
+    def learned(
+        cls, liked: Liked, regularizations: tuple[float, float], limits: Limits, report: Report = _untold
+    ) -> "Collaborative":
         """Learns from interactions with w items, those with most first.
 
         Args:
             liked: the interactions.
-            regularization: of EASE.
+            regularizations: of EASE, and of what is carried.
             limits: of what is learned.
             report: told how far it is.
         """
@@ -68,7 +72,14 @@ class Collaborative:
         report("factors", 0.2)
         latent = factors.fit(matrix, limits.seed)
         report("a linear autoencoder", 0.7)
-        return cls(fit_ease(matrix, regularization, limits), near, latent)
+        first, second = regularizations
+        own = fit_ease(matrix, first, limits)
+        return cls(own, own if first == second else fit_ease(matrix, second, limits), near, latent)
+
+    def carried(self, items: NDArray[np.int64], liked: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores items for a history by EASE, as it suits what is carried; see `scores`."""
+        known = items < len(self.carried_ease)
+        return ease.score(self.carried_ease, items[known], liked[known])
 
     def scores(self, component: Component, items: NDArray[np.int64], liked: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores items for a history by one strategy other than popularity.

@@ -1,5 +1,8 @@
 """What was learned from all users, as files: derived from the collection, and deleted at any time without harm."""
 
+# scipy ships no types
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,6 +74,7 @@ def save(learned: Learned, folder: Path) -> None:
     near = learned.collaborative.neighbors
     arrays = {
         "ease": learned.collaborative.ease,
+        "carried_ease": learned.collaborative.carried_ease,
         "factors": learned.collaborative.factors.items,
         "neighbor_starts": near.indptr.astype(np.int64),
         "neighbors": near.indices.astype(np.int32),
@@ -111,7 +115,10 @@ def load(folder: Path) -> Learned:
             blend=manifest.blend,
             warm=manifest.warm,
             collaborative=Collaborative(
-                arrays["ease"], csr_array(near, shape=(width, width)), Factors(arrays["factors"])
+                arrays["ease"],
+                arrays["carried_ease"],
+                csr_array(near, shape=(width, width)),
+                Factors(arrays["factors"]),
             ),
             rows=arrays["rows"],
             anchors=arrays["anchors"],

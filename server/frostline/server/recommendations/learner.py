@@ -21,7 +21,7 @@ from frostline.server.recommendations.learning import Order
 PROGRAM = "frostline.server.recommendations.learning"
 FOLDER = "learned"
 """Beside the rows of a collection."""
-_THREADS_OF = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS_OF: tuple[str, ...] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Learner:
     """
 
     def __init__(self, threads: int = 1, ease_items: int = 5_000) -> None:
-        self._environment = dict.fromkeys(_THREADS_OF, str(threads))
+        self._environment: dict[str, str] = dict.fromkeys(_THREADS_OF, str(threads))
         self._ease_items = ease_items
         self._changed = threading.Condition()
         self._wishes: list[_Wish] = []

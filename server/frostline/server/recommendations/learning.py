@@ -1,4 +1,4 @@
-"""Learns from all users of a collection, in a process of its own: `python -m frostline.server.recommendations.learning`.
+"""Learns from all users of a collection, as a process: `python -m frostline.server.recommendations.learning`.
 
 See `child.py` for how it is asked and answers. It opens the collection's file for reading; the last line it says is
 {"sequence": the commit up to which it learned}.
@@ -86,7 +86,8 @@ def learn(order: Order, report: Report) -> Learned:
     warm = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
     known = liked.of_items(warm)
     blend = blend_fitting.fitted(known, items.matrix[warm], limits, part_of(report, 0.1, 0.6))
-    collaborative = Collaborative.learned(known, blend.regularization, limits, part_of(report, 0.6, 0.9))
+    regularizations = blend.regularization, blend.carried_regularization
+    collaborative = Collaborative.learned(known, regularizations, limits, part_of(report, 0.6, 0.9))
     report("what items have in common", 0.9)
     return _carried(sequence, items, warm, collaborative, blend)
 
@@ -115,7 +116,7 @@ def _carried(
         sequence=sequence,
         features=items.features,
         blend=blend,
-        warm=[items.record_ids[number] for number in warm.tolist()],
+        warm=[items.record_ids[int(number)] for number in warm],
         collaborative=collaborative,
         rows=items.rows,
         anchors=found,

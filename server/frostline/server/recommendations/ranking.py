@@ -12,7 +12,10 @@ from frostline.server.collections.search.query import Grouping
 
 _DEPTH = 5
 _FEWEST_DEEP = 100
-"""Where the best must differ, or groups are full, so many are looked at for each that is wanted, and at least so many."""
+"""Where groups are full, so many are looked at for each that is wanted, and at least so many."""
+_STAGE, _AMONG = 200, 1_000
+"""Where the best must differ, so many are chosen among so many of the best that are left, and then again: however many
+are wanted, the first are the same, so that pages do not overlap."""
 
 GroupsOf = Callable[[NDArray[np.int64]], list[bytes | None]]
 
@@ -60,18 +63,34 @@ def arranged(
     Returns:
         Their places, int64 of shape (k,), and with grouping the values of their groups.
     """
-    depth = count if not (diversity or grouping) else max(_FEWEST_DEEP, _DEPTH * count)
+    depth = count if grouping is None else max(_FEWEST_DEEP, _DEPTH * count)
     while True:
-        found = best(scores, candidates, depth)
-        whole = len(found) < depth
-        if diversity:
-            found = found[_diverse(scores[found], vectors[found], diversity, len(found) if grouping else count)]
+        found = (
+            _differing(scores, candidates, depth, diversity, vectors) if diversity else best(scores, candidates, depth)
+        )
         if grouping is None:
-            return found[:count], []
+            return found, []
         places, groups = grouped(found, groups_of, grouping.max_per_group, count)
-        if len(places) == count or whole:
+        if len(places) == count or len(found) < depth:
             return found[places], groups
         depth *= 4
+
+
+def _differing(
+    scores: NDArray[np.float32],
+    candidates: NDArray[np.bool_],
+    count: int,
+    diversity: float,
+    vectors: NDArray[np.float32],
+) -> NDArray[np.int64]:
+    """The first candidates in an order in which good ones that differ from those before come first."""
+    left, found = candidates.copy(), np.zeros(0, np.int64)
+    while len(found) < count and len(among := best(scores, left, _AMONG)):
+        wanted = min(_STAGE, count - len(found))
+        chosen = among[_diverse(scores[among], vectors[among], diversity, wanted)]
+        left[chosen] = False
+        found = np.concatenate([found, chosen])
+    return found
 
 
 def _diverse(

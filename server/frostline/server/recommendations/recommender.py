@@ -159,7 +159,7 @@ class Recommender:
 
     def _groups(self, state: State, places: NDArray[np.int64], ask: Ask) -> list[bytes | None]:
         assert ask.grouping
-        ids = [state.items.record_ids[place] for place in places.tolist()]
+        ids = [state.items.record_ids[int(place)] for place in places]
         records = self.collection.get(ids)
         return [
             first_value(found.payload, ask.grouping.path) or b"" if isinstance(found, Record) else None

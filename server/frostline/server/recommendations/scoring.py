@@ -100,8 +100,10 @@ def _by_history(state: State, taste: Taste, strategy: Strategy, slot: int) -> Sc
         return Scored(Strategy.CONTENT, {Strategy.CONTENT: _content(state, taste)}, [note])
     component = _LEARNED[strategy]
     known, liked = _known(state.carrying, taste)
-    own = state.carrying.learned.collaborative.scores(component, known, liked)
-    return Scored(strategy, {strategy: _put(state, state.carrying, own, _carried(state, state.carrying, own))})
+    learned = state.carrying.learned.collaborative
+    own = learned.scores(component, known, liked)
+    anchors = learned.carried(known, liked) if component is Component.EASE else own
+    return Scored(strategy, {strategy: _put(state, state.carrying, own, _carried(state, state.carrying, anchors))})
 
 
 def _popular(state: State, half_life_seconds: float, notes: list[str]) -> Scored:
@@ -121,8 +123,8 @@ def _sums(state: State, half_life_seconds: float) -> Scores:
 def _content(state: State, taste: Taste) -> Scores:
     matrix = state.items.matrix
     head = state.heads.head(matrix[taste.items] - state.center, taste.weights)
-    scores: Scores = matrix @ head - state.center @ head
-    return scores
+    scores: Scores = matrix @ head
+    return scores - np.float32(state.center @ head)
 
 
 def _closeness(state: State, taste: Taste, by: Callable[[Scores, Scores, Scores], Scores], slot: int) -> Scores:
@@ -196,7 +198,10 @@ def _after_learning(
                 components[component] = carrying.learned.collaborative.scores(component, known, liked)
     else:
         weights = carried_weights = blend.at(0)
-    own, anchors = blending.weighted(components, weights), blending.weighted(components, carried_weights)
+    own = blending.weighted(components, weights)
+    if len(components[Component.EASE]):
+        components[Component.EASE] = carrying.learned.collaborative.carried(known, liked)
+    anchors = blending.weighted(components, carried_weights)
     if not parts:
         own, anchors = own.sum(axis=0, keepdims=True), anchors.sum(axis=0, keepdims=True)
     found: dict[Strategy, Scores] = {}

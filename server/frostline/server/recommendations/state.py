@@ -43,8 +43,10 @@ class State:
         self._following = collection.follow(self._hear)
         try:
             self._config = collection.config
-            self.items = read_items(collection, learned.features if learned else None)
+            # In this order, so that there is an item for whatever counts. Where there is none, its record was deleted
+            # in between, and the interactions with it.
             totals = collection.interactions.totals(HALF_LIVES)
+            self.items = read_items(collection, learned.features if learned else None)
             self.sequence = totals.sequence
             self.popularity = Popularity(len(self.items), totals.reference)
             for record_id, count, sums in zip(totals.records, totals.positives, totals.sums, strict=True):
