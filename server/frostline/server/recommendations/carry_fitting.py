@@ -56,8 +56,9 @@ def gains(
         split = _Split(liked.of_items(old), features[old], features[new], regularizations, limits)
         wanted = {user: theirs for user, theirs, _ in liked.of_items(new).histories()}
         given = [each for each in liked.of_items(old).histories() if each[0] in wanted]
-        for place in rng.permutation(len(given))[:MOST_USERS]:
-            user, theirs, loved = given[int(place)]
+        chosen: list[int] = rng.permutation(len(given))[:MOST_USERS].tolist()
+        for place in chosen:
+            user, theirs, loved = given[place]
             relevant = np.isin(np.arange(len(new)), wanted[user])
             total += ndcg(split.blends(theirs, loved, weights), relevant).reshape(total.shape)
     return total
