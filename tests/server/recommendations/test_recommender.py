@@ -123,7 +123,8 @@ def test_new_interactions_and_records_count_at_the_next_call(recommender, learne
     collection.upsert([Write(record("like-r1", near, n=1, group="g1")), Write(record("unlike-r1", -near))]).result(10)
     scores = by_id(all_of(recommender, "new"))
     assert scores["like-r1"] > scores["unlike-r1"]
-    assert scores["like-r1"] > np.median(list(scores.values()))
+    if learned:  # before, what is popular counts more for somebody of whom so little is known
+        assert scores["like-r1"] > np.median(list(scores.values()))
     collection.delete(["like-r1"]).result(10)
     assert "like-r1" not in all_of(recommender, "new").ids
 
