@@ -276,6 +276,7 @@ def test_without_interactions_the_newest_records_are_recommended(minilm):
     assert len(shop.ask(positives=["r1"])) == 4
 
 
+@pytest.mark.full
 def test_what_a_deleted_user_did_counts_no_more_and_is_not_in_what_is_learned(minilm):
     shop = filled(minilm, "deleted", interactions=tastes())
     never = filled(minilm, "never", interactions=[each for each in tastes() if each.user != "u7"])
@@ -297,6 +298,7 @@ def test_what_a_deleted_user_did_counts_no_more_and_is_not_in_what_is_learned(mi
     assert (gone.known_count, gone.notes[0][:20]) == (0, "nothing is known of ")
 
 
+@pytest.mark.full
 def test_a_restart_finds_what_was_learned_and_deletes_it_for_who_is_deleted(tmp_path):
     with running_server(tmp_path / "data", encoders=[]) as server, Client(server.target) as client:
         shop = filled(client, "kept", interactions=tastes())

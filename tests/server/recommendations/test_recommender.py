@@ -160,8 +160,9 @@ def test_reasons_add_up(recommender, learned, strategy):
         did("me", "r2"),
         did("me", "r5", -1.0),
     )
-    answer = all_of(recommender, "me", strategy, explain=True)
-    plain = all_of(recommender, "me", strategy)
+    examples = [Example(0.5, vector=vectors(1)[0])]
+    answer = all_of(recommender, "me", strategy, examples=examples, explain=True)
+    plain = all_of(recommender, "me", strategy, examples=examples)
     assert answer.ids == plain.ids
     np.testing.assert_allclose(answer.scores, plain.scores, rtol=1e-4, atol=1e-5)
     for score, reason in zip(answer.scores, answer.reasons, strict=True):
