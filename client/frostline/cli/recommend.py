@@ -136,7 +136,7 @@ def recommend(
         str,
         typer.Option(
             metavar="NAME",
-            help="Vector that examples are compared by; the first when not given.",
+            help="Vector that records are compared by; all of them when not given.",
             show_default=False,
         ),
     ] = "",

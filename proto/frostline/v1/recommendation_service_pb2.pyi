@@ -136,7 +136,9 @@ class RecommendRequest(google.protobuf.message.Message):
     include_payloads: builtins.bool
     """Optional. Whether to return payloads."""
     vector_name: builtins.str
-    """Optional. Name of the vector that examples are compared by; the collection's first when empty."""
+    """Optional. Name of the vector that records are compared by; the mean over all vectors of a record when empty, and the
+    collection's first for examples that are texts, images or vectors.
+    """
     explain: builtins.bool
     """Optional. Whether to say which strategy gave how much, and which examples carried it."""
     min_sequence: builtins.int

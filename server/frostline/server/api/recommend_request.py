@@ -92,7 +92,7 @@ async def asked(
         kinds=frozenset(request.kinds) if request.kinds else None,
         payloads=request.include_payloads,
         payload_fields=[filters.path(each, "payload field") for each in request.payload_fields],
-        slot=slot,
+        slot=slot if request.vector_name else None,
         explain=request.explain,
     )
     return ask, timings

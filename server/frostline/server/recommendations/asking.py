@@ -63,7 +63,7 @@ class Ask:
         kinds: of interactions that count; all where None.
         payloads: whether payloads are wanted.
         payload_fields: paths of those parts that are; all where empty.
-        slot: of the vectors that records are compared by as examples.
+        slot: of the vectors that records are compared by as examples; None for all of them.
         explain: whether reasons are wanted.
     """
 
@@ -82,7 +82,7 @@ class Ask:
     kinds: frozenset[str] | None = None
     payloads: bool = False
     payload_fields: Sequence[tuple[str, ...]] = ()
-    slot: int = 0
+    slot: int | None = None
     explain: bool = False
 
 

@@ -87,7 +87,7 @@ class _Since:
 
 
 def score(
-    state: State, taste: Taste, strategy: Strategy, half_life_seconds: float, slot: int, *, parts: bool
+    state: State, taste: Taste, strategy: Strategy, half_life_seconds: float, slot: int | None, *, parts: bool
 ) -> Scored:
     """Scores all items.
 
@@ -96,7 +96,7 @@ def score(
         taste: what is known of whom is asked for.
         strategy: how to score.
         half_life_seconds: of popularity; 0 for none.
-        slot: of the vectors that items are compared by.
+        slot: of the vectors that items are compared by; None for all of them.
         parts: whether AUTO shall say what each strategy gave, which takes longer.
     """
     if strategy is Strategy.FRESH:
@@ -118,7 +118,7 @@ def score(
     return _by_history(state, taste, strategy, slot)
 
 
-def _by_history(state: State, taste: Taste, strategy: Strategy, slot: int) -> Scored:
+def _by_history(state: State, taste: Taste, strategy: Strategy, slot: int | None) -> Scored:
     if not len(taste.items):
         closeness = _closeness(state, taste, examples.average, slot)
         note = f"{strategy} learns from records, not from texts, images or vectors; closeness to these is answered"
@@ -161,12 +161,13 @@ def _content(state: State, taste: Taste) -> Scores:
     return scores - np.float32(state.center @ head)
 
 
-def _closeness(state: State, taste: Taste, by: Callable[[Scores, Scores, Scores], Scores], slot: int) -> Scores:
-    """Cosines by the vectors of one slot; 0 for items without."""
+def _closeness(state: State, taste: Taste, by: Callable[[Scores, Scores, Scores], Scores], slot: int | None) -> Scores:
+    """Cosines by the vectors of one slot, or the mean of those by all; 0 for items without."""
     dimensions = state.items.features.dimensions
-    start = sum(dimensions[:slot])
-    columns = slice(start, start + dimensions[slot])
-    scale = np.float32(np.sqrt(len(dimensions)))
+    start, width, scale = 0, sum(dimensions), np.float32(1)
+    if slot is not None:
+        start, width, scale = sum(dimensions[:slot]), dimensions[slot], np.float32(np.sqrt(len(dimensions)))
+    columns = slice(start, start + width)
     vectors = state.items.matrix[:, columns]
     given = np.vstack([scale * vectors[taste.items], taste.vectors[:, columns]])
     return scale * by(vectors, given, np.concatenate([taste.weights, taste.vector_weights]))
@@ -194,7 +195,7 @@ def _put(state: State, carrying: Carrying, own: Scores, carried: Scores) -> Scor
     return scores
 
 
-def _blended(state: State, taste: Taste, half_life_seconds: float, slot: int, parts: bool) -> Scored:
+def _blended(state: State, taste: Taste, half_life_seconds: float, slot: int | None, parts: bool) -> Scored:
     carrying = _learned(state)
     if carrying is None:
         found = _before_learning(state, taste, half_life_seconds)
