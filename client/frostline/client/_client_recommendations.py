@@ -71,8 +71,8 @@ class RecommendationMethods:
                 all when None.
             include_payloads: whether to get payloads.
             payload_fields: the paths of payloads to get; all when empty.
-            vector_name: which vector records are compared by; when empty the mean over all of them, and the collection's
-                first for texts, images and vectors among the examples.
+            vector_name: which vector records are compared by; when empty the mean over all of them, and for texts,
+                images and vectors among the examples the collection's first.
             explain: whether to get `reasons`: which strategy gave how much, and which examples carried it.
             min_sequence: waits until this commit is there: with the `sequence` of a write, that write counts.
             min_learned_sequence: waits until what is learned in the background (`Strategy.EASE` and others) has learned

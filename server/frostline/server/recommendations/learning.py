@@ -108,7 +108,8 @@ def _read_items(connection: sqlite3.Connection, config: CollectionConfig) -> Ite
 
 def _nothing() -> Collaborative:
     none = np.zeros((0, 0), np.float32)
-    return Collaborative(none, none, csr_array((0, 0), dtype=np.float32), Factors(np.zeros((0, FACTORS), np.float32)))
+    near: csr_array = csr_array((0, 0), dtype=np.float32)
+    return Collaborative(none, none, near, Factors(np.zeros((0, FACTORS), np.float32)))
 
 
 def _carried(
