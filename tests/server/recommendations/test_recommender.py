@@ -198,3 +198,13 @@ def test_the_newest_interactions_count_most_where_they_decay(recommender):
     assert by_id(decayed) == pytest.approx(by_id(new), abs=1e-5)
     assert by_id(plain) != pytest.approx(by_id(new), abs=1e-2)
     assert by_id(plain) != pytest.approx(by_id(old), abs=1e-2)
+
+
+def test_one_record_with_interactions_tells_its_user_what_is_like_it(catalogue):
+    """Nothing can be told from who likes what, and popularity says the same to all."""
+    recommender = Recommender(shop(catalogue, items=20, interactions=[did("only", "r3")]))
+    assert recommender.put(learned_from(recommender.collection))
+    answer = recommender.recommend(Ask(user="only", limit=100))
+    assert answer.ids == recommender.recommend(Ask(user="only", limit=100, strategy=Strategy.CONTENT)).ids
+    assert len(set(answer.scores.tolist())) == len(answer.ids) == 19
+    recommender.close()

@@ -250,8 +250,8 @@ def _after_learning(
         put = _put(state, carrying, own[row], part)
         since.put(put, popular=Component(row) is Component.POPULARITY)
         found[_STRATEGIES[Component(row)] if parts else Strategy.AUTO] = put
-    if length and blend.content:
-        content = np.float32(blend.content * carried.std()) * blending.standardised(_content(state, taste))
+    if length and blend.content:  # the only thing that is known where too few records have interactions
+        content = np.float32(blend.content * (carried.std() or 1.0)) * blending.standardised(_content(state, taste))
         found[Strategy.CONTENT] = _put(state, carrying, np.zeros(len(carrying.warm), np.float32), content)
         since.put(found[Strategy.CONTENT], popular=False)
     return found
