@@ -88,7 +88,8 @@ class _Split:
         self._anchors = min(len(old), limits.ease_items)
         anchors = old[: self._anchors]
         unit = kriging.median_square(anchors)
-        near = [kriging.weights(anchors, new, unit, width) for width in WIDTHS]
+        count = kriging.neighbor_count(len(old) + len(new), self._anchors)
+        near = [kriging.weights(anchors, new, count, unit, width) for width in WIDTHS]
         found, shares = np.vstack([found for found, _ in near]), np.vstack([by for _, by in near])
         self._operator = kriging.operator(found, shares, self._anchors)
         self._center = old.mean(axis=0)

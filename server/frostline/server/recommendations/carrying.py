@@ -48,9 +48,10 @@ class Carrying:
         """Finds out from which anchors the scores of new items are estimated."""
         self._reserve(len(items))
         some = numbers[-MOST_AT_ONCE:]
-        if len(some) and self._found.shape[1]:
+        width = self._found.shape[1]
+        if len(some) and width:
             found, shares = kriging.weights(
-                self._anchors, items.matrix[some], self.learned.unit, self.learned.blend.width
+                self._anchors, items.matrix[some], width, self.learned.unit, self.learned.blend.width
             )
             self._found[some], self._shares[some] = found, shares
         self._operator = None

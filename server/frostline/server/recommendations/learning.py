@@ -121,7 +121,8 @@ def _carried(
 ) -> Learned:
     anchors = items.matrix[warm[: len(collaborative.ease)]]
     unit = kriging.median_square(anchors)
-    found, shares = kriging.weights(anchors, items.matrix, unit, blend.width)
+    count = kriging.neighbor_count(len(items), len(anchors))
+    found, shares = kriging.weights(anchors, items.matrix, count, unit, blend.width)
     return Learned(
         sequence=sequence,
         features=items.features,
