@@ -77,15 +77,16 @@ class Blend(BaseModel):
 
 def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """Brings scores of shape (n,) to mean 0 and deviation 1; to 0 where all are equal but for rounding."""
-    if not len(scores):
-        return scores
-    exact = scores.astype(np.float64)  # squares of sums with decay are beyond float32
-    centered = exact - exact.mean()
-    deviation = np.sqrt(centered @ centered / len(centered))
-    if deviation <= _ROUNDING * np.abs(exact).max():
+    largest = np.abs(scores).max(initial=0)
+    if not largest:
         return np.zeros_like(scores)
-    standard: NDArray[np.float32] = (centered / deviation).astype(np.float32)
-    return standard
+    centered: NDArray[np.float32] = scores / largest  # squares of sums with decay are beyond float32
+    centered -= centered.mean(dtype=np.float64).astype(np.float32)
+    deviation = np.sqrt(np.dot(centered, centered) / np.float32(len(centered)))
+    if deviation <= _ROUNDING:
+        return np.zeros_like(scores)
+    centered /= deviation
+    return centered
 
 
 def weighted(components: Sequence[NDArray[np.float32]], weights: NDArray[np.float32]) -> NDArray[np.float32]:

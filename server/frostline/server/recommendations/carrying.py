@@ -30,6 +30,8 @@ class Carrying:
         self.learned = learned
         numbers = (items.number(each) for each in learned.warm)
         self.warm = np.array([-1 if number is None else number for number in numbers], np.int64)
+        self.is_warm = np.zeros(len(items), np.bool_)
+        self.is_warm[self.warm[self.warm >= 0]] = True
         self._places = {int(number): place for place, number in enumerate(self.warm) if number >= 0}
         self._anchors = self._anchor_features(items)
         width = learned.anchors.shape[1]

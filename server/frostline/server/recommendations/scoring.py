@@ -74,7 +74,9 @@ class _Since:
     def of(cls, state: State, carrying: Carrying, sums: Scores, warm: Scores, weight: float) -> "_Since":
         """By the popularity of all items and of the warm ones, and its weight in the blend."""
         counts = state.popularity.counts(len(state.items))
-        items = np.setdiff1d(np.flatnonzero(counts), carrying.warm)
+        new = counts > 0
+        new[: len(carrying.is_warm)] &= ~carrying.is_warm
+        items = np.flatnonzero(new)
         popular = (sums[items] - warm.mean()) / (warm.std() or np.float32(1))
         shares = np.float32(weight) * (counts[items] / (counts[items] + blending.TRUST)).astype(np.float32)
         return cls(items, popular, shares)
