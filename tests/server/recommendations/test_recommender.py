@@ -208,3 +208,24 @@ def test_one_record_with_interactions_tells_its_user_what_is_like_it(catalogue):
     assert answer.ids == recommender.recommend(Ask(user="only", limit=100, strategy=Strategy.CONTENT)).ids
     assert len(set(answer.scores.tolist())) == len(answer.ids) == 19
     recommender.close()
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_nobody_asked_for_for_long_is_not_kept_in_memory(recommender, monkeypatch, deleted):
+    collection = recommender.collection
+    assert recommender.put(learned_from(collection))
+    state = recommender.state()
+    monkeypatch.setattr("frostline.server.recommendations.state.MOST_WAITING", 30)
+    stock(collection, range(40, 60))
+    assert len(state._commits) == 1
+    stock(collection, range(60, 80))
+    note(collection, did("new", "r79"))
+    assert len(state._commits) == 2
+    if deleted:
+        collection.interactions.delete_user("u1").result(10)
+    answer = all_of(recommender, "new")
+    assert len(answer.ids) == 80
+    assert answer.known_count == 1
+    assert (answer.learned_sequence > 0) != deleted
+    note(collection, did("new", "r78"))
+    assert all_of(recommender, "new").known_count == 2

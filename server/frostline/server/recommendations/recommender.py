@@ -50,12 +50,9 @@ class Recommender:
 
     def put(self, learned: Learned) -> bool:
         """Takes what was learned, unless it may hold what was deleted since; whether it did."""
-        fresh = State(self.collection, learned, self._on_forgotten)
-        fresh.catch_up()
-        with self.collection.interactions.since(learned.sequence) as recorded:
-            if recorded.anew:
-                fresh.close()
-                return False
+        fresh = self._read(learned)
+        if fresh is None:
+            return False
         with self._changing:
             before, self._state = self._state, fresh
         if before:
@@ -69,9 +66,20 @@ class Recommender:
             if state is None or state.stale:
                 if state:
                     state.close()
-                state = self._state = State(self.collection, None, self._on_forgotten)
+                learned = state.carrying.learned if state and state.carrying else None
+                state = (learned and self._read(learned)) or State(self.collection, None, self._on_forgotten)
+                self._state = state
         state.catch_up()
         return state
+
+    def _read(self, learned: Learned) -> State | None:
+        """What is known with what was learned, unless that may hold what was deleted since."""
+        fresh = State(self.collection, learned, self._on_forgotten)
+        with self.collection.interactions.since(learned.sequence) as recorded:
+            if not recorded.anew:
+                return fresh
+        fresh.close()
+        return None
 
     @property
     def has_learned(self) -> bool:

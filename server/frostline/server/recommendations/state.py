@@ -20,12 +20,17 @@ _ROWS_AT_ONCE = 4096
 _GROWTH = 2
 """Features are found out anew when there are so many times more records than when they were."""
 _FEWEST_TO_GROW = 100
+MOST_WAITING = 20_000
+"""Records in commits that wait, which hold their vectors."""
+_INTERACTIONS_OF_A_RECORD = 20
+"""So many take as much memory."""
 
 
 class State:
     """All but histories, which are read where they are kept. Reading it takes a while; then it follows.
 
-    Commits are only noted when they come, and worked in by `catch_up`: whoever asks pays for what has changed.
+    Commits are only noted when they come, and worked in by `catch_up`: whoever asks pays for what has changed. Where
+    many wait since nobody asks, no more are noted, and all is read anew when somebody does.
 
     Args:
         collection: what it is about.
@@ -39,6 +44,8 @@ class State:
         self._collection = collection
         self._lock = threading.Lock()
         self._commits: deque[Commit] = deque()
+        self._waiting = 0
+        self.overrun = False
         self._on_forgotten = on_forgotten
         self._following = collection.follow(self._hear)
         try:
@@ -75,12 +82,19 @@ class State:
 
     @property
     def stale(self) -> bool:
-        """Whether it should be read anew: nothing was learned, and there are other fields or many more records."""
+        """Whether it should be read anew.
+
+        Much has happened since somebody asked, or nothing was learned and there are other fields or many more records.
+        """
         grown = len(self.items) > max(_FEWEST_TO_GROW, _GROWTH * self._read_count)
-        return self.carrying is None and (grown or self._collection.config.fields != self._config.fields)
+        changed = grown or self._collection.config.fields != self._config.fields
+        return self.overrun or (self.carrying is None and changed)
 
     def _hear(self, commit: Commit) -> None:
-        self._commits.append(commit)
+        if not self.overrun:
+            self._waiting = _size(commit) + (self._waiting if self._commits else 0)
+            self._commits.append(commit)
+            self.overrun = self._waiting > MOST_WAITING
         if commit.forgotten:
             self._on_forgotten()
 
@@ -132,3 +146,7 @@ class State:
     def _add_heads(self, numbers: NDArray[np.int64]) -> None:
         for start in range(0, len(numbers), _ROWS_AT_ONCE):
             self.heads.add(self.items.matrix[numbers[start : start + _ROWS_AT_ONCE]] - self.center)
+
+
+def _size(commit: Commit) -> int:
+    return sum(map(len, commit.added)) + len(commit.recorded) // _INTERACTIONS_OF_A_RECORD
