@@ -1,9 +1,11 @@
 """The records of a collection as items: what each is, in memory."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from frostline.server.collections.collection import Collection
+from frostline.server.collections.config import CollectionConfig
 from frostline.server.collections.rows.columns import Columns
 from frostline.server.recommendations.features import FeatureMap
 
@@ -99,24 +101,19 @@ class Items:
             self._alive = np.pad(self._alive, (0, more))
 
 
-def read_items(collection: Collection, features: FeatureMap | None = None) -> Items:
-    """Reads all records of a collection.
+def read_items(chunks: Iterable[Columns], config: CollectionConfig, features: FeatureMap | None = None) -> Items:
+    """Takes all records of a collection.
 
     Args:
-        collection: the collection.
+        chunks: the records, in the order they were last written.
+        config: of the collection.
         features: makes their features; learned from them where there is none yet.
     """
-    chunks = list(collection.columns()) if features is None else collection.columns()
     if features is None:
+        chunks = list(chunks)
         payloads = [payload for chunk in chunks for payload in chunk.payloads]
-        features = feature_map(collection, payloads)
+        features = FeatureMap.learned([field.space.dimensions for field in config.vectors], config.fields, payloads)
     items = Items(features)
     for chunk in chunks:
         items.write(chunk)
     return items
-
-
-def feature_map(collection: Collection, payloads: list[bytes]) -> FeatureMap:
-    """What features records of a collection have."""
-    config = collection.config
-    return FeatureMap.learned([field.space.dimensions for field in config.vectors], config.fields, payloads)

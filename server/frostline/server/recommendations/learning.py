@@ -5,7 +5,6 @@ See `child.py` for how it is asked and answers. It opens the collection's file f
 """
 
 import contextlib
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,8 @@ from frostline.server.recommendations import blend_fitting
 from frostline.server.recommendations import learned as files
 from frostline.server.recommendations.blending import Blend
 from frostline.server.recommendations.collaborative import Collaborative, Limits
-from frostline.server.recommendations.features import FeatureMap
 from frostline.server.recommendations.histories import LikedBuilder
-from frostline.server.recommendations.items import Items
+from frostline.server.recommendations.items import Items, read_items
 from frostline.server.recommendations.learned import Learned
 from frostline.server.recommendations.strategies import kriging
 from frostline.server.recommendations.strategies.factors import FACTORS, Factors
@@ -77,7 +75,7 @@ def learn(order: Order, report: Report) -> Learned:
     report("reading", 0)
     with contextlib.closing(database.connect(order.database)) as connection:
         connection.execute("BEGIN")
-        items = _read_items(connection, order.config)
+        items = read_items(columns.read(connection, order.config), order.config)
         rows = InteractionRows(connection, order.config.id)
         builder = LikedBuilder({record_id: number for number, record_id in enumerate(items.record_ids)})
         for chunk in rows.since(0):
@@ -94,16 +92,6 @@ def learn(order: Order, report: Report) -> Learned:
     )
     report("what items have in common", 0.9)
     return _carried(sequence, items, warm, collaborative, blend)
-
-
-def _read_items(connection: sqlite3.Connection, config: CollectionConfig) -> Items:
-    chunks = list(columns.read(connection, config))
-    payloads = [payload for chunk in chunks for payload in chunk.payloads]
-    dimensions = [field.space.dimensions for field in config.vectors]
-    items = Items(FeatureMap.learned(dimensions, config.fields, payloads))
-    for chunk in chunks:
-        items.write(chunk)
-    return items
 
 
 def _nothing() -> Collaborative:

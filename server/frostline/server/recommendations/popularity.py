@@ -54,6 +54,10 @@ class Popularity:
         else:
             self._sums[:, item] = 0  # exactly
 
+    def has(self, item: int) -> bool:
+        """Whether an item has interactions above 0."""
+        return item < len(self._counts) and bool(self._counts[item])
+
     def counts(self, items: int) -> NDArray[np.int64]:
         """int64 of shape (items,): interactions above 0 of the first items."""
         self._reserve(items)

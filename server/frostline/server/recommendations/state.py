@@ -53,7 +53,7 @@ class State:
             # In this order, so that there is an item for whatever counts. Where there is none, its record was deleted
             # in between, and the interactions with it.
             totals = collection.interactions.totals(HALF_LIVES)
-            self.items = read_items(collection, learned.features if learned else None)
+            self.items = read_items(collection.columns(), self._config, learned.features if learned else None)
             self.sequence = totals.sequence
             self.popularity = Popularity(len(self.items), totals.reference)
             for record_id, count, sums in zip(totals.records, totals.positives, totals.sums, strict=True):
@@ -128,17 +128,14 @@ class State:
         self.changes += 1
         if number is None:
             return
-        before = self._has(number)
+        before = self.popularity.has(number)
         self.popularity.change(number, weight, time, sign)
-        if before != (after := self._has(number)):
+        if before != (after := self.popularity.has(number)):
             features = self.items.matrix[number : number + 1] - self.center
             if after:
                 self.heads.add(features)
             else:
                 self.heads.remove(features)
-
-    def _has(self, number: int) -> bool:
-        return bool(self.popularity.counts(len(self.items))[number])
 
     def _counted(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         return numbers[self.popularity.counts(len(self.items))[numbers] > 0]
